@@ -1,0 +1,1 @@
+"""Neighbours of hierloss: one module each, imported only where it is used."""

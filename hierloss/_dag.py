@@ -1,0 +1,99 @@
+"""Directed graphs as two integer arrays, `child` and `parent`, of the same length."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Neighbours:
+    """The sorted neighbours `target[source == i]` of every node `i`, in linear memory."""
+
+    def __init__(self, source: Ints, target: Ints, n: int) -> None:
+        self.flat = target[np.lexsort((target, source))]
+        self.count = np.bincount(source, minlength=n).astype(np.int64)
+        self.start = np.cumsum(self.count) - self.count
+
+    def __getitem__(self, i: int) -> Ints:
+        start = self.start[i]
+        return self.flat[start : start + self.count[i]]
+
+    def of(self, nodes: Ints) -> Ints:
+        """The neighbours of all `nodes`, one after the other."""
+        count = self.count[nodes]
+        shift = np.repeat(self.start[nodes] - (np.cumsum(count) - count), count)
+        return self.flat[shift + np.arange(len(shift))]
+
+    def reachable(self, i: int) -> list[int]:
+        """Every node that can be reached from `i`, without `i`, in ascending order."""
+        seen, stack = {i}, [i]
+        while stack:
+            fresh = set(self[stack.pop()].tolist()) - seen
+            seen |= fresh
+            stack.extend(fresh)
+        return sorted(seen - {i})
+
+
+def longest_paths(child: Ints, parent: Ints, n: int) -> Ints:
+    """Length of the longest path from a root to each node, -1 on and below a cycle."""
+    children = Neighbours(parent, child, n)
+    waiting = np.bincount(child, minlength=n)
+    level = np.full(n, -1, dtype=np.int64)
+    front, length = np.flatnonzero(waiting == 0), 0
+    while front.size:
+        level[front] = length
+        reached = children.of(front)
+        np.subtract.at(waiting, reached, 1)
+        front, length = np.unique(reached[waiting[reached] == 0]), length + 1
+    return level
+
+
+def _suspects(child: Ints, parent: Ints, n: int) -> Bools:
+    """The edges that are on a cycle, or on a path between two cycles."""
+    inside = (longest_paths(child, parent, n) < 0) & (longest_paths(parent, child, n) < 0)
+    return np.asarray(inside[child] & inside[parent])
+
+
+def find_cycle(child: Ints, parent: Ints, n: int) -> list[int]:
+    """The nodes of one cycle, each followed by its parent; empty where there is none."""
+    suspect = _suspects(child, parent, n)
+    if not suspect.any():
+        return []
+    up = dict(zip(child[suspect][::-1].tolist(), parent[suspect][::-1].tolist(), strict=True))
+    step: dict[int, int] = {}
+    node = min(up)
+    while node not in step:
+        step[node] = len(step)
+        node = up[node]
+    return list(step)[step[node] :]
+
+
+def without_cycles(child: Ints, parent: Ints, n: int) -> Bools:
+    """Which edges to keep so that no cycle is left.
+
+    Edges are taken in their order, and one is left out if, with those kept before it, it closes a
+    cycle. So the set left out is minimal: no edge of it could be put back.
+    """
+    keep = np.ones(len(child), dtype=bool)
+    parents: dict[int, list[int]] = {}
+    for e in np.flatnonzero(_suspects(child, parent, n)).tolist():
+        low, high = int(child[e]), int(parent[e])
+        keep[e] = not _reaches(parents, high, low)
+        if keep[e]:
+            parents.setdefault(low, []).append(high)
+    return keep
+
+
+def _reaches(parents: dict[int, list[int]], start: int, goal: int) -> bool:
+    seen, stack = {start}, [start]
+    while stack:
+        node = stack.pop()
+        if node == goal:
+            return True
+        fresh = set(parents.get(node, ())) - seen
+        seen |= fresh
+        stack.extend(fresh)
+    return False

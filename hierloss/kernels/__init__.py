@@ -1,0 +1,1 @@
+"""The kernels: which class decides for which."""

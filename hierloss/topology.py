@@ -1,0 +1,118 @@
+"""A hierarchy as tables of columns on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hierloss import _dag
+from hierloss._dag import Ints, Neighbours
+
+if TYPE_CHECKING:
+    from hierloss.hierarchy import Hierarchy
+
+__all__ = ["Topology"]
+
+Direction = Literal["descendants", "parents", "ancestors"]
+
+# Rows gathered at once: with a few dozen samples they stay in a core's cache.
+BLOCK = 8192
+
+
+class Topology(nn.Module):
+    r"""The index tables of a hierarchy, as buffers that move with the module that holds them.
+
+    Every layer and loss has one, and every function of `hierloss.functional` takes one in place
+    of a hierarchy. The buffers are not part of a checkpoint.
+
+    A table is a sequence of rounds. A round is `(m, width)`: a row holds a class and its
+    neighbours in column order, filled up with the class itself. In the order of the rounds each
+    class comes after the neighbours it depends on: "descendants" goes from the leaves up,
+    "ancestors" from the roots down along parents, and "parents" is one step without an order.
+
+    Args:
+        hierarchy: The hierarchy.
+
+    Example:
+        >>> from hierloss import Hierarchy
+        >>> topology = Topology(Hierarchy.from_parents([None, 0, 0, (1, 2)]))
+        >>> [table.tolist() for table in topology.rounds("descendants")]
+        [[[1, 3], [2, 3]], [[0, 1, 2, 0]]]
+    """
+
+    descendants: Tensor
+    parents: Tensor
+    ancestors: Tensor
+
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        super().__init__()
+        self.hierarchy = hierarchy
+        child, parent = hierarchy.edge_index
+        height = _dag.longest_paths(parent, child, len(hierarchy))
+        self._shapes: dict[str, list[tuple[int, int]]] = {}
+        self._register("descendants", hierarchy._down, height)
+        self._register("parents", hierarchy._up, np.zeros_like(height))
+        self._register("ancestors", hierarchy._up, hierarchy.levels)
+
+    @staticmethod
+    def of(hierarchy: Hierarchy | Topology, device: torch.device) -> Topology:
+        """The topology of a hierarchy on a device, made once; a topology is its own."""
+        if isinstance(hierarchy, Topology):
+            return hierarchy
+        if device not in hierarchy._cache:
+            hierarchy._cache[device] = Topology(hierarchy).to(device)
+        found: Topology = hierarchy._cache[device]
+        return found
+
+    def rounds(self, direction: Direction) -> Iterator[Tensor]:
+        """The rounds of one table."""
+        shapes = self._shapes[direction]
+        flat: Tensor = getattr(self, direction)
+        for block, shape in zip(flat.split([m * w for m, w in shapes]), shapes, strict=True):
+            yield block.view(shape)
+
+    def _register(self, direction: Direction, neighbours: Neighbours, order: Ints) -> None:
+        rounds = list(_rounds(neighbours, order))
+        flat = np.concatenate([np.empty(0, dtype=np.int64), *(table.ravel() for table in rounds)])
+        self._shapes[direction] = [(m, w) for m, w in (table.shape for table in rounds)]
+        self.register_buffer(direction, torch.from_numpy(flat), persistent=False)
+
+    def extra_repr(self) -> str:
+        return repr(self.hierarchy)
+
+
+def check_classes(x: Tensor, what: str, h: Hierarchy) -> None:
+    """Raise unless the last dimension of a tensor has one entry a class."""
+    if x.ndim == 0 or x.shape[-1] != len(h):
+        raise ValueError(
+            f"expected {what} with the {len(h)} classes of the hierarchy in the last dimension, "
+            f"got shape {tuple(x.shape)}"
+        )
+
+
+def to_rows(x: Tensor) -> Tensor:
+    """`(*, n)` as contiguous `(n, samples)`, where what belongs to a class is one row."""
+    return x.reshape(-1, x.shape[-1]).t().contiguous()
+
+
+def _rounds(neighbours: Neighbours, order: Ints) -> Iterator[Ints]:
+    count = neighbours.count
+    width = np.left_shift(1, np.ceil(np.log2(count + 1)).astype(np.int64))
+    nodes = np.lexsort((width, order))
+    nodes = nodes[count[nodes] > 0]
+    same = (np.diff(order[nodes]) == 0) & (np.diff(width[nodes]) == 0)
+    for group in np.split(nodes, np.flatnonzero(~same) + 1):
+        step = max(1, BLOCK // int(width[group[0]])) if group.size else 1
+        for start in range(0, group.size, step):
+            yield _table(neighbours, group[start : start + step], int(width[group[0]]))
+
+
+def _table(neighbours: Neighbours, nodes: Ints, width: int) -> Ints:
+    table = np.repeat(nodes[:, None], width, axis=1)
+    filled = np.arange(width - 1) < neighbours.count[nodes][:, None]
+    table[:, 1:][filled] = neighbours.of(nodes)
+    return table
