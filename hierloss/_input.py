@@ -35,7 +35,7 @@ def from_edges(
         raise ValueError(f"expected on_cycle 'raise' or 'drop', got {on_cycle!r}")
     ends = [_end(x) for edge in edges for x in _pair(edge)]
     if len({type(x) for x in ends}) > 1:
-        raise TypeError("expected edges of names or edges of columns, got both strings and integers")
+        raise TypeError("expected edges of names or of columns, got both strings and integers")
     order = None if names is None else name_list(names)
     if ends and isinstance(ends[0], int):
         order = _numbers(ends) if order is None else order
@@ -109,24 +109,28 @@ def aliases(given: Mapping[str, str], columns: Mapping[str, int]) -> dict[str, s
 
 def _acyclic(order: list[str] | None, seen: list[str], pairs: Ints, on_cycle: OnCycle) -> Parts:
     names = seen if order is None else order
-    child, parent = pairs[:, 0], pairs[:, 1]
-    loops = np.flatnonzero(child == parent)
-    if loops.size:
-        name = names[child[loops[0]]]
-        raise HierarchyError(f"expected edges between two classes, got the self-loop {name!r}")
+    _check_loops(names, pairs)
     dropped: tuple[tuple[str, str], ...] = ()
-    n = len(names)
     if on_cycle == "drop":
-        keep = _dag.without_cycles(child, parent, n)
+        keep = _dag.without_cycles(pairs[:, 0], pairs[:, 1], len(names))
         dropped = tuple((names[c], names[p]) for c, p in pairs[~keep].tolist())
-        child, parent = child[keep], parent[keep]
+        pairs = pairs[keep]
         _warn_dropped(dropped)
-    if order is not None:
-        return Parts(order, child, parent, dropped)
-    level = levels(child, parent, names)
-    by_level = np.argsort(level, kind="stable")
-    column = np.argsort(by_level, kind="stable")
-    return Parts([names[i] for i in by_level.tolist()], column[child], column[parent], dropped)
+    if order is None:
+        by_level = np.argsort(levels(pairs[:, 0], pairs[:, 1], names), kind="stable")
+        pairs = np.argsort(by_level, kind="stable")[pairs]
+        names = [names[i] for i in by_level.tolist()]
+    return Parts(names, pairs[:, 0], pairs[:, 1], dropped)
+
+
+def _check_loops(names: Sequence[str], pairs: Ints) -> None:
+    loops = np.flatnonzero(pairs[:, 0] == pairs[:, 1])
+    if loops.size:
+        name = names[pairs[loops[0], 0]]
+        raise HierarchyError(
+            f"expected edges between two classes, got the self-loop {name!r} -> {name!r}; "
+            "leave it out, a root is a class without parents"
+        )
 
 
 def levels(child: Ints, parent: Ints, names: Sequence[str]) -> Ints:
@@ -149,11 +153,9 @@ def _warn_dropped(dropped: tuple[tuple[str, str], ...]) -> None:
 def _pair(edge: object) -> tuple[object, object]:
     if isinstance(edge, (str, bytes)):
         raise TypeError(f"expected edges that are (child, parent) pairs, got the string {edge!r}")
-    try:
-        child, parent = edge  # type: ignore[misc]
-    except (TypeError, ValueError):
-        raise TypeError(f"expected edges that are (child, parent) pairs, got {edge!r}") from None
-    return child, parent
+    if not isinstance(edge, Iterable) or len(pair := tuple(edge)) != 2:
+        raise TypeError(f"expected edges that are (child, parent) pairs, got {edge!r}")
+    return pair[0], pair[1]
 
 
 def _end(x: object) -> str | int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hierloss import _input
 from hierloss.errors import UnknownClassError
-from hierloss.topology import Topology, check_classes, to_rows
+from hierloss.topology import Topology, check_classes, from_rows, to_rows
 
 if TYPE_CHECKING:
     from hierloss.hierarchy import Hierarchy
@@ -43,13 +43,15 @@ def encode(h: Hierarchy, labels: Iterable[Iterable[str]], sparse: bool) -> Tenso
     rows = [sorted(set().union(*(above[name] for name in sample))) for sample in sets]
     counts = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     columns = torch.tensor([i for row in rows for i in row], dtype=torch.int64)
+    where = torch.arange(len(rows)).repeat_interleave(counts), columns
     shape = (len(rows), len(h))
     if sparse:
-        starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         ones = torch.ones(len(columns), dtype=torch.bool)
-        return torch.sparse_csr_tensor(starts, columns, ones, shape, check_invariants=False)
+        return torch.sparse_coo_tensor(
+            torch.stack(where), ones, shape, is_coalesced=True, check_invariants=True
+        )
     target = torch.zeros(shape, dtype=torch.bool)
-    target[torch.arange(len(rows)).repeat_interleave(counts), columns] = True
+    target[where] = True
     return target
 
 
@@ -73,7 +75,7 @@ def close(h: Hierarchy, target: Tensor) -> Tensor:
 
     check_classes(target, "target", h)
     positive = reach(to_rows(target == 1), Topology.of(h, target.device))
-    return target.masked_fill(positive.t().reshape(target.shape), 1)
+    return target.masked_fill(from_rows(positive, target.shape), 1)
 
 
 def violations(h: Hierarchy, scores: Tensor) -> Tensor:

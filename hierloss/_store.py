@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,27 +33,32 @@ def save(path: str | os.PathLike[str], h: Hierarchy) -> None:
 
 def load(path: str | os.PathLike[str]) -> tuple[Any, ...]:
     """The arguments of `Hierarchy`."""
+    arrays = _read(path)
+    if arrays["format"] > FORMAT:
+        raise HierarchyError(
+            f"expected format {FORMAT} or older, got {arrays['format']} in {os.fspath(path)!r}; "
+            "a newer hierloss reads it"
+        )
+    names, aliases, dropped = (_unpack(key, arrays) for key in ("names", "aliases", "dropped"))
+    child, parent = arrays["edges"]
+    return names, child, parent, dict(_pairs(aliases)), _pairs(dropped)
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    expected = {"format", "edges"} | {
+        key + end for key in ("names", "aliases", "dropped") for end in ("", "_offsets")
+    }
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        if int(arrays["format"]) > FORMAT:
-            raise HierarchyError(
-                f"expected format {FORMAT} or older, got {arrays['format']} in {path}; "
-                "update hierloss to read it"
-            )
-        names, aliases, dropped = (_unpack(key, arrays) for key in ("names", "aliases", "dropped"))
-        pairs = zip(dropped[::2], dropped[1::2], strict=True)
-        return names, *arrays["edges"], dict(zip(aliases[::2], aliases[1::2], strict=True)), pairs
-    except (KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise _not_ours(path) from error
-    except ValueError as error:
-        if isinstance(error, HierarchyError):
-            raise
-        raise _not_ours(path) from error
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {key: file[key] for key in expected}
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise HierarchyError(
+            f"expected a file written by Hierarchy.save, got {os.fspath(path)!r}"
+        ) from error
 
 
-def _not_ours(path: str | os.PathLike[str]) -> HierarchyError:
-    return HierarchyError(f"expected a file written by Hierarchy.save, got {os.fspath(path)!r}")
+def _pairs(flat: Sequence[str]) -> list[tuple[str, str]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _pack(key: str, strings: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -63,7 +69,4 @@ def _pack(key: str, strings: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 def _unpack(key: str, arrays: dict[str, NDArray[Any]]) -> list[str]:
     data, offsets = arrays[key].tobytes(), arrays[f"{key}_offsets"].tolist()
-    return [
-        data[start:end].decode("utf-8", "surrogatepass")
-        for start, end in zip(offsets[:-1], offsets[1:], strict=True)
-    ]
+    return [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(offsets)]

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from torch import Tensor
 
-from hierloss import _input, _labels, _matrix, _store
-from hierloss._dag import Ints, Neighbours
-from hierloss._input import OnCycle
-from hierloss.errors import HierarchyError
+from hierloss import _labels, _store
+from hierloss._constructors import Constructors
+from hierloss._dag import Neighbours
 
 if TYPE_CHECKING:
-    import networkx as nx
+    pass
 
 __all__ = ["Hierarchy"]
 
 Class = TypeVar("Class", str, int)
 
 
-class Hierarchy:
+class Hierarchy(Constructors):
     r"""The classes of a hierarchical problem, their column order and their parents.
 
     A tree, a forest or any directed acyclic graph, with any number of roots. An edge is a pair
@@ -53,187 +50,6 @@ class Hierarchy:
         (('animal', 'mammal'), (0, 1))
     """
 
-    names: tuple[str, ...]
-    aliases: Mapping[str, str]
-    dropped: tuple[tuple[str, str], ...]
-    edge_index: Ints
-    levels: Ints
-    _columns: dict[str, int]
-
-    def __init__(
-        self,
-        names: Iterable[str],
-        child: ArrayLike,
-        parent: ArrayLike,
-        aliases: Mapping[str, str] | None = None,
-        dropped: Iterable[tuple[str, str]] = (),
-    ) -> None:
-        order = _input.name_list(names)
-        if not order:
-            raise HierarchyError("expected at least one class, got none")
-        columns = {name: i for i, name in enumerate(order)}
-        edges = np.array([child, parent], dtype=np.int64).reshape(2, -1)
-        edges = np.unique(edges, axis=1)
-        _input.check_known(edges.ravel().tolist(), range(len(order)), "an edge has the class")
-        levels = _input.levels(edges[0], edges[1], order)
-        edges.flags.writeable = levels.flags.writeable = False
-        self.__dict__.update(
-            names=tuple(order),
-            aliases=MappingProxyType(_input.aliases(aliases or {}, columns)),
-            dropped=tuple(dropped),
-            edge_index=edges,
-            levels=levels,
-            _columns=columns,
-        )
-
-    @classmethod
-    def from_edges(
-        cls,
-        edges: Iterable[tuple[str | int, str | int]],
-        names: Iterable[str] | None = None,
-        *,
-        on_cycle: OnCycle = "raise",
-    ) -> Hierarchy:
-        """Hierarchy of (child, parent) edges.
-
-        Args:
-            edges: Pairs of names, or pairs of columns. An edge given twice counts once.
-            names: The column order, and the way to have classes without an edge. Without it,
-                named classes are ordered by level, then by first appearance, and columns are
-                named by their numbers.
-            on_cycle: "raise", or "drop" to leave out each edge that closes a cycle with the edges
-                given before it. What is left out is in `dropped`, and a warning names it.
-
-        Raises:
-            CycleError: The edges have a cycle and `on_cycle` is "raise".
-            UnknownClassError: An edge has a class that is not in `names`.
-            HierarchyError: A self-loop, a duplicate name, no class at all.
-            TypeError: A class is neither a string nor an integer.
-
-        Example:
-            >>> h = Hierarchy.from_edges([("b", "a"), ("c", "a"), ("c", "b")], names=["c", "b", "a"])
-            >>> h.levels
-            array([2, 1, 0])
-        """
-        names, child, parent, dropped = _input.from_edges(edges, names, on_cycle)
-        return cls(names, child, parent, dropped=dropped)
-
-    @classmethod
-    def from_parents(
-        cls,
-        parents: Iterable[int | Sequence[int] | None],
-        names: Iterable[str] | None = None,
-        *,
-        on_cycle: OnCycle = "raise",
-    ) -> Hierarchy:
-        """Hierarchy of a parent array, whose entry `i` holds the parents of column `i`.
-
-        Args:
-            parents: For each class a column, a tuple of columns, or None or -1 for a root.
-            names: The names of the columns; by default "0", "1", and so on.
-            on_cycle: As in `from_edges`, with the same errors.
-
-        Example:
-            >>> Hierarchy.from_parents([None, 0, 0, (1, 2)])
-            Hierarchy(4 classes, 4 edges, 1 root, depth 2, DAG)
-        """
-        return cls.from_edges(*_input.from_parents(parents, names), on_cycle=on_cycle)
-
-    @classmethod
-    def from_paths(
-        cls, paths: Iterable[str], sep: str = "/", names: Iterable[str] | None = None
-    ) -> Hierarchy:
-        """Hierarchy of path strings, in which the parent of "01/03/02" is "01/03".
-
-        The full path is the name of a class, so that the same last component may occur under
-        several parents. A class that only occurs as the beginning of a path is added.
-
-        Args:
-            paths: Paths from a root down.
-            sep: What separates their components.
-            names: The column order, as in `from_edges`.
-
-        Raises:
-            HierarchyError: A path has an empty component.
-
-        Example:
-            >>> Hierarchy.from_paths(["01/01/03", "02"]).names
-            ('01', '02', '01/01', '01/01/03')
-        """
-        edges, order = _input.from_paths(paths, sep)
-        return cls.from_edges(edges, order if names is None else names)
-
-    @classmethod
-    def from_obo(
-        cls,
-        path: str | os.PathLike[str],
-        relations: Sequence[str] = ("is_a", "part_of"),
-        namespace: str | None = None,
-        *,
-        on_cycle: OnCycle = "raise",
-        on_dangling: OnCycle = "raise",
-        encoding: str = "utf-8",
-    ) -> Hierarchy:
-        """Hierarchy of the live terms of an OBO file: `hierloss_adapters.obo.read_obo`, short."""
-        from hierloss_adapters.obo import read_obo
-
-        return read_obo(
-            path,
-            relations=relations,
-            namespace=namespace,
-            on_cycle=on_cycle,
-            on_dangling=on_dangling,
-            encoding=encoding,
-        ).hierarchy
-
-    @classmethod
-    def from_networkx(
-        cls,
-        graph: nx.DiGraph[Any],
-        *,
-        direction: Literal["child_to_parent", "parent_to_child"],
-        names: Iterable[str] | None = None,
-        on_cycle: OnCycle = "raise",
-    ) -> Hierarchy:
-        """Hierarchy of a directed graph: `hierloss_adapters.graph.from_networkx`."""
-        from hierloss_adapters.graph import from_networkx
-
-        return from_networkx(graph, direction=direction, names=names, on_cycle=on_cycle)
-
-    @classmethod
-    def from_matrix(
-        cls,
-        matrix: ArrayLike | Tensor,
-        orientation: Literal["descendant_rows", "ancestor_rows"] = "descendant_rows",
-        names: Iterable[str] | None = None,
-        *,
-        check_orientation: bool = True,
-    ) -> Hierarchy:
-        """Hierarchy of a dense ancestor matrix, the R of R-matrix code.
-
-        The edges are those of the transitive reduction: a direct edge beside a longer path leaves
-        no trace in such a matrix. `MCM` cannot tell the difference, one step of `LMC` can.
-
-        Args:
-            matrix: `(n, n)` of zeros and ones, transitively closed, its diagonal all ones or all
-                zeros. With "descendant_rows" ``matrix[i, j] == 1`` says that `j` is `i` or a
-                descendant of `i`, with "ancestor_rows" that `j` is `i` or an ancestor of `i`.
-            orientation: Which of the two it is.
-            names: The names of the columns; by default "0", "1", and so on.
-            check_orientation: Refuse a matrix that reads more plausibly the other way round,
-                because only that makes it a forest, or makes it have fewer roots than leaves.
-
-        Raises:
-            HierarchyError: The matrix is not such a matrix, or its orientation is in doubt.
-
-        Example:
-            >>> R = [[1, 1, 1, 1], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-            >>> Hierarchy.from_matrix(R, names=["a", "b", "c", "d"]).edges
-            (('b', 'a'), ('c', 'b'), ('d', 'a'))
-        """
-        n, child, parent = _matrix.edges(matrix, orientation, check_orientation)
-        return cls([str(i) for i in range(n)] if names is None else names, child, parent)
-
     def with_aliases(self, aliases: Mapping[str, str]) -> Hierarchy:
         """The same hierarchy with further names, each mapped to the name of a class.
 
@@ -242,20 +58,12 @@ class Hierarchy:
             >>> h.with_aliases({"beast": "animal"}).index("beast")
             0
         """
-        return Hierarchy(self.names, *self.edge_index, {**self.aliases, **aliases}, self.dropped)
+        child, parent = self.edge_index
+        return Hierarchy(self.names, child, parent, {**self.aliases, **aliases}, self.dropped)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the hierarchy to an ``.npz`` file, without pickle."""
         _store.save(path, self)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Hierarchy:
-        """Read a hierarchy that `save` wrote.
-
-        Raises:
-            HierarchyError: The file is not one of `save`, or of a newer format.
-        """
-        return cls(*_store.load(path))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -267,9 +75,13 @@ class Hierarchy:
         return name in self._columns or name in self.aliases
 
     def __repr__(self) -> str:
-        counts = (len(self), "class", "es"), (self.edge_index.shape[1], "edge", "s")
-        shown = [f"{k} {noun}{ending * (k != 1)}" for k, noun, ending in (*counts, (len(self.roots), "root", "s"))]
-        return f"Hierarchy({', '.join(shown)}, depth {self.depth}, {self.kind})"
+        counts = (
+            (len(self), "class", "es"),
+            (self.edge_index.shape[1], "edge", "s"),
+            (len(self.roots), "root", "s"),
+        )
+        shown = ", ".join(f"{k} {noun}{plural * (k != 1)}" for k, noun, plural in counts)
+        return f"Hierarchy({shown}, depth {self.depth}, {self.kind})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hierarchy):
@@ -286,6 +98,9 @@ class Hierarchy:
     def __reduce__(self) -> tuple[Any, ...]:
         return Hierarchy, (self.names, *self.edge_index, dict(self.aliases), self.dropped)
 
+    def __deepcopy__(self, memo: object) -> Hierarchy:
+        return self
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Hierarchy is immutable; build a new one to change {name!r}")
 
@@ -299,11 +114,13 @@ class Hierarchy:
 
     @cached_property
     def _up(self) -> Neighbours:
-        return Neighbours(*self.edge_index, len(self))
+        child, parent = self.edge_index
+        return Neighbours(child, parent, len(self))
 
     @cached_property
     def _down(self) -> Neighbours:
-        return Neighbours(*self.edge_index[::-1], len(self))
+        child, parent = self.edge_index
+        return Neighbours(parent, child, len(self))
 
     @cached_property
     def edges(self) -> tuple[tuple[str, str], ...]:
@@ -339,6 +156,8 @@ class Hierarchy:
         Raises:
             UnknownClassError: There is no such class.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"expected the name of a class, a string, got {name!r}")
         return _labels.column(self, name)
 
     def parents(self, x: Class) -> tuple[Class, ...]:
@@ -362,7 +181,7 @@ class Hierarchy:
 
         Args:
             labels: For each sample the names of its classes, or aliases; their ancestors follow.
-            sparse: Return a sparse CSR tensor, which takes memory for the positives only.
+            sparse: Return a sparse COO tensor, which takes memory for the positives only.
 
         Shape:
             Output: `(samples, n)`, bool.
@@ -401,6 +220,7 @@ class Hierarchy:
             Input and output: `(*, n)`, of the same dtype.
 
         Example:
+            >>> import torch
             >>> h = Hierarchy.from_paths(["a/b", "a/c"])
             >>> h.close(torch.tensor([0, 1, -1]))
             tensor([ 1,  1, -1])
@@ -415,6 +235,7 @@ class Hierarchy:
             rate, ``.any(-1)`` says which samples are incoherent.
 
         Example:
+            >>> import torch
             >>> h = Hierarchy.from_paths(["a/b", "a/c"])
             >>> h.violations(torch.tensor([0.5, 0.7, 0.2]))
             tensor([ True, False])

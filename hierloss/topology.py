@@ -49,7 +49,11 @@ class Topology(nn.Module):
     ancestors: Tensor
 
     def __init__(self, hierarchy: Hierarchy) -> None:
+        from hierloss.hierarchy import Hierarchy
+
         super().__init__()
+        if not isinstance(hierarchy, Hierarchy):
+            raise TypeError(f"expected a Hierarchy, got {type(hierarchy).__name__}")
         self.hierarchy = hierarchy
         child, parent = hierarchy.edge_index
         height = _dag.longest_paths(parent, child, len(hierarchy))
@@ -63,16 +67,17 @@ class Topology(nn.Module):
         """The topology of a hierarchy on a device, made once; a topology is its own."""
         if isinstance(hierarchy, Topology):
             return hierarchy
-        if device not in hierarchy._cache:
-            hierarchy._cache[device] = Topology(hierarchy).to(device)
-        found: Topology = hierarchy._cache[device]
-        return found
+        cache: dict[torch.device, Topology] = getattr(hierarchy, "_cache", {})
+        if device not in cache:
+            cache[device] = Topology(hierarchy).to(device)
+        return cache[device]
 
     def rounds(self, direction: Direction) -> Iterator[Tensor]:
         """The rounds of one table."""
         shapes = self._shapes[direction]
         flat: Tensor = getattr(self, direction)
-        for block, shape in zip(flat.split([m * w for m, w in shapes]), shapes, strict=True):
+        blocks = torch.split(flat, [m * width for m, width in shapes])
+        for block, shape in zip(blocks, shapes, strict=True):
             yield block.view(shape)
 
     def _register(self, direction: Direction, neighbours: Neighbours, order: Ints) -> None:
@@ -94,9 +99,20 @@ def check_classes(x: Tensor, what: str, h: Hierarchy) -> None:
         )
 
 
+def check_shape(x: Tensor, what: str, shape: torch.Size) -> None:
+    """Raise unless a tensor has a given shape."""
+    if x.shape != shape:
+        raise ValueError(f"expected {what} of shape {tuple(shape)}, got {tuple(x.shape)}")
+
+
 def to_rows(x: Tensor) -> Tensor:
     """`(*, n)` as contiguous `(n, samples)`, where what belongs to a class is one row."""
     return x.reshape(-1, x.shape[-1]).t().contiguous()
+
+
+def from_rows(rows: Tensor, shape: torch.Size) -> Tensor:
+    """The way back from `to_rows`."""
+    return rows.t().contiguous().view(shape)
 
 
 def _rounds(neighbours: Neighbours, order: Ints) -> Iterator[Ints]:

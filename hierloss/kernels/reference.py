@@ -31,7 +31,7 @@ def min_routes(scores: Tensor, topology: Topology, closure: bool) -> Tensor:
     routes = _own(scores)
     for table in topology.rounds("parents"):
         slot = _gather(scores, table).min(1)[1]
-        routes.index_copy_(0, table[:, 0], table.gather(1, slot))
+        routes[table[:, 0]] = table.gather(1, slot)
     return routes
 
 
@@ -59,7 +59,7 @@ def reach(positive: Tensor, topology: Topology) -> Tensor:
     """The classes that are positive or have a positive descendant."""
     closed = positive.clone()
     for table in topology.rounds("descendants"):
-        closed.index_copy_(0, table[:, 0], _gather(closed, table).any(1))
+        closed[table[:, 0]] = _gather(closed, table).any(1)
     return closed
 
 
@@ -72,8 +72,8 @@ def _follow(scores: Tensor, topology: Topology, direction: Direction) -> Tensor:
 
 def _advance(best: Tensor, routes: Tensor, table: Tensor, candidates: Tensor) -> None:
     value, slot = candidates.max(1)
-    best.index_copy_(0, table[:, 0], value)
-    routes.index_copy_(0, table[:, 0], routes.gather(0, table.gather(1, slot)))
+    best[table[:, 0]] = value
+    routes[table[:, 0]] = routes.gather(0, table.gather(1, slot))
 
 
 def _gather(rows: Tensor, table: Tensor) -> Tensor:
@@ -82,4 +82,4 @@ def _gather(rows: Tensor, table: Tensor) -> Tensor:
 
 def _own(scores: Tensor) -> Tensor:
     own = torch.arange(scores.shape[0], device=scores.device)
-    return own[:, None].repeat(1, scores.shape[1])
+    return torch.zeros_like(scores, dtype=torch.int64).add_(own[:, None])

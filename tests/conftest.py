@@ -1,0 +1,37 @@
+"""Hypothesis settings, and the data that is there only where HIERLOSS_DATA says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from hierloss import Hierarchy
+
+settings.register_profile(
+    "hierloss",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("hierloss")
+
+DATA = Path(os.environ.get("HIERLOSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def go() -> Hierarchy:
+    """The full Gene Ontology."""
+    path = DATA / "ontologies" / "go-basic-2021-12-15.obo.xz"
+    if not path.exists():
+        pytest.skip(f"the Gene Ontology is not at {path}; set HIERLOSS_DATA to where it is")
+    return Hierarchy.from_obo(path)

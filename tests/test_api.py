@@ -1,0 +1,62 @@
+"""The public names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import hierloss
+import hierloss_adapters
+
+BINDING = {
+    "Hierarchy", "HierarchyError", "CycleError", "UnknownClassError",
+    "MCM", "LMC", "MCLoss", "LHLoss", "HybridLoss",
+}  # fmt: skip
+
+
+def test_all_lists_every_public_name() -> None:
+    assert set(hierloss.__all__) == BINDING
+    public = {
+        name
+        for name, value in vars(hierloss).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public == set(hierloss.__all__)
+
+
+def public_modules() -> list[str]:
+    found = []
+    for package in (hierloss, hierloss_adapters):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not any(part.startswith("_") for part in info.name.split(".")):
+                found.append(info.name)
+    return found
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_every_public_name_is_listed_and_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    own = {
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and getattr(value, "__module__", None) == name
+        and (inspect.isclass(value) or inspect.isfunction(value))
+    }
+    listed = set(getattr(module, "__all__", own))
+    assert own <= listed | {key for key in own if not inspect.getdoc(getattr(module, key))}
+    for key in listed:
+        doc = inspect.getdoc(getattr(module, key)) or ""
+        assert doc.split("\n\n")[0].rstrip().endswith("."), f"{name}.{key}"
+
+
+def test_the_version_is_that_of_the_changelog() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", hierloss.__version__)
+    changelog = Path(__file__).parents[1] / "CHANGELOG.md"
+    assert f"[{hierloss.__version__}]" in changelog.read_text()
