@@ -1,0 +1,33 @@
+"""How the documentation is built."""
+
+import hierloss
+
+project = "hierloss"
+author = "The hierloss developers"
+copyright = "2026, the hierloss developers"
+version = release = hierloss.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+default_role = "code"
+exclude_patterns = ["_build"]
+
+napoleon_custom_sections = ["Shape"]
+napoleon_use_rtype = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "inherited-members": "Module,ValueError,LookupError"}
+add_module_names = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "furo"
+html_title = f"hierloss {release}"
+html_static_path = ["_static"]
