@@ -29,7 +29,7 @@ def documented_names(path: str) -> set[str]:
     with open(path, "rb") as file:
         inventory = InventoryFile.load(file, "", "/".join)
     return {
-        name for kind, items in inventory.data.items() if kind.startswith("py:") for name in items
+        name for kind, items in inventory.items() if kind.startswith("py:") for name in items
     }
 
 

@@ -21,6 +21,7 @@ exclude_patterns = ["_build"]
 
 napoleon_custom_sections = ["Shape"]
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -14,8 +14,6 @@ from rich.table import Table
 from hierloss import __version__
 from hierloss.errors import HierarchyError
 
-__all__ = ["main"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -1,0 +1,49 @@
+"""The examples of the README and the documentation run, and print what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+ONTOLOGY = """format-version: 1.2
+
+[Term]
+id: GO:0008150
+name: biological_process
+namespace: biological_process
+
+[Term]
+id: GO:0009987
+name: cellular process
+namespace: biological_process
+is_a: GO:0008150 ! biological_process
+
+[Term]
+id: GO:0016043
+name: cellular component organization
+namespace: biological_process
+relationship: part_of GO:0009987 ! cellular process
+"""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("go-basic.obo").write_text(ONTOLOGY)
+    names: dict[str, object] = {}
+    for i, (code, expected) in enumerate(BLOCK.findall(page.read_text())):
+        exec(compile(code, f"{page.name}, example {i + 1}", "exec"), names)
+        printed = capsys.readouterr().out
+        if expected:
+            assert printed == expected
+
+
+def test_there_are_examples() -> None:
+    counts = {page.name: len(BLOCK.findall(page.read_text())) for page in PAGES}
+    assert counts["README.md"] >= 1
+    assert counts["quickstart.md"] >= 4
