@@ -28,9 +28,7 @@ def documented_names(path: str) -> set[str]:
     """Every Python name in a Sphinx inventory."""
     with open(path, "rb") as file:
         inventory = InventoryFile.load(file, "", "/".join)
-    return {
-        name for kind, items in inventory.items() if kind.startswith("py:") for name in items
-    }
+    return {name for kind, items in inventory.items() if kind.startswith("py:") for name in items}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from hierloss._dag import Ints
 from hierloss.errors import CycleError, HierarchyError, UnknownClassError
 
 OnCycle = Literal["raise", "drop"]
+PACKAGES = ("hierloss", "hierloss_adapters")
 
 
 class Parts(NamedTuple):
@@ -146,8 +148,16 @@ def _warn_dropped(dropped: tuple[tuple[str, str], ...]) -> None:
         shown = ", ".join(f"{c} -> {p}" for c, p in dropped[:5]) + (", ..." if dropped[5:] else "")
         warnings.warn(
             f"dropped {len(dropped)} edges (child -> parent) that close a cycle: {shown}",
-            stacklevel=4,
+            stacklevel=_frames_inside(),
         )
+
+
+def _frames_inside() -> int:
+    """How many frames up the code that called hierloss is, seen from the caller."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in PACKAGES:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _pair(edge: object) -> tuple[object, object]:

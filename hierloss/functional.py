@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hierloss._costs import Reduction, check_balance, check_options, costs, reduced, weights
-from hierloss._targets import Target, prepare
+from hierloss._targets import prepare
 from hierloss.hierarchy import Hierarchy
 from hierloss.kernels import reference
 from hierloss.topology import Topology, check_classes, check_shape, from_rows, to_rows
@@ -27,7 +27,7 @@ __all__ = ["hybrid_loss", "lh_loss", "lmc", "mc_loss", "mcm"]
 def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
     r"""Max constraint module: every class scores as high as its best descendant.
 
-    .. math:: \mathrm{MCM}(A) = \max_{B \in D(A)} l_B
+    .. math:: \text{MCM}(A) = \max_{B \in D(A)} l_B
 
     with :math:`D(A)` the class and all its descendants. The result is coherent, and since the
     maximum commutes with increasing maps, logits and probabilities are treated alike.
@@ -60,7 +60,7 @@ def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
 def lmc(scores: Tensor, hierarchy: Hierarchy | Topology, *, closure: bool = False) -> Tensor:
     r"""Local min constraint: no class scores above its parents did.
 
-    .. math:: \mathrm{LMC}(j) = \min_{z \in \{j\} \cup \mathrm{pa}(j)} l_z
+    .. math:: \text{LMC}(j) = \min_{z \in \{j\} \cup \text{pa}(j)} l_z
 
     A class without parents keeps its score. One step does not make three levels coherent, because
     a parent may sink as well; with `closure` the minimum is over all ancestors, and it does.
@@ -107,7 +107,7 @@ def mc_loss(
     r"""Max constraint loss: a class is judged by its best descendant.
 
     .. math::
-        \mathrm{MCLoss}(A) = y_A\, \phi^+\Bigl(\max_{B \in D(A),\, y_B = 1} l_B\Bigr)
+        \text{MCLoss}(A) = y_A\, \phi^+\Bigl(\max_{B \in D(A),\, y_B = 1} l_B\Bigr)
             + (1 - y_A)\, \phi^-\Bigl(\max_{B \in D(A)} l_B\Bigr)
 
     with the costs :math:`\phi^+(z) = \ln(1 + e^{-z})` of a positive and
@@ -156,8 +156,8 @@ def lh_loss(
     r"""Local hierarchical loss: a class is judged by the lowest of itself and its parents.
 
     .. math::
-        \mathrm{LHLoss}(j) = y_j\, \phi^+\bigl(\mathrm{LMC}(j)\bigr)
-            + (1 - y_j)\, \phi^-\bigl(\mathrm{LMC}(j)\bigr)
+        \text{LHLoss}(j) = y_j\, \phi^+\bigl(\text{LMC}(j)\bigr)
+            + (1 - y_j)\, \phi^-\bigl(\text{LMC}(j)\bigr)
 
     with the costs of `mc_loss` and one step of `lmc`. The parents of a positive class are
     positive, so that the minimum of :math:`y_z\, l(z)` in the paper is that of :math:`l(z)`. On
@@ -205,7 +205,7 @@ def hybrid_loss(
 ) -> Tensor:
     r"""Hybrid loss: the global view of `mc_loss` and the local one of `lh_loss`.
 
-    .. math:: \mathrm{HL} = (1 - b_r)\, \mathrm{LHLoss} + b_r\, \mathrm{MCLoss}
+    .. math:: \text{HL} = (1 - b_r)\, \text{LHLoss} + b_r\, \text{MCLoss}
 
     Args:
         input: Logits, or probabilities with ``from_logits=False``.

@@ -1,0 +1,338 @@
+"""Graphs of networkx, lists of edges and lists of paths."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from hierloss import Hierarchy, HierarchyError
+from hierloss._input import OnCycle, check_known
+from hierloss_adapters import _files
+from hierloss_adapters._files import Source, at
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["from_networkx", "read_edges", "read_paths", "to_networkx", "write_edges"]
+
+Direction = Literal["child_to_parent", "parent_to_child"]
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+
+
+def from_networkx(
+    graph: nx.DiGraph[Any],
+    *,
+    direction: Direction,
+    names: Iterable[str] | None = None,
+    on_cycle: OnCycle = "raise",
+) -> Hierarchy:
+    """Hierarchy of a directed graph, isolated nodes included.
+
+    Args:
+        graph: A `networkx.DiGraph` or `networkx.MultiDiGraph`, whose parallel edges count once.
+            Its nodes are names, or all of them are columns, as in `Hierarchy.from_edges`.
+        direction: What an edge of the graph leads from and to; it is said, never guessed.
+        names: The column order. Without it, classes are ordered by level, then as the nodes of
+            the graph, and columns are named by their numbers.
+        on_cycle: As in `Hierarchy.from_edges`, with the same errors.
+
+    Raises:
+        TypeError: The graph has no directions, or a node is neither a string nor an integer.
+
+    Example:
+        >>> import networkx as nx
+        >>> graph = nx.DiGraph([("animal", "cat"), ("animal", "dog")])
+        >>> from_networkx(graph, direction="parent_to_child").edges
+        (('cat', 'animal'), ('dog', 'animal'))
+    """
+    _check_directed(graph)
+    _check_direction(direction)
+    nodes = list(graph)
+    edges = [_oriented(edge, direction) for edge in graph.edges()]
+    if _are_columns(nodes):
+        order = [str(i) for i in range(len(nodes))] if names is None else list(names)
+        _check_columns(nodes, len(order))
+        return Hierarchy.from_edges(edges, order, on_cycle=on_cycle)
+    if names is None:
+        return by_level(nodes, edges, on_cycle=on_cycle)
+    order = list(names)
+    check_known(nodes, set(order), "the graph has the class")
+    return Hierarchy.from_edges(edges, order, on_cycle=on_cycle)
+
+
+def to_networkx(
+    hierarchy: Hierarchy, *, direction: Direction = "child_to_parent"
+) -> nx.DiGraph[str]:
+    """Graph of a hierarchy: the nodes are names, each with its `column` and its `level`.
+
+    Args:
+        hierarchy: The hierarchy, whose column order is that of the nodes.
+        direction: What an edge of the graph leads from and to.
+
+    Example:
+        >>> h = Hierarchy.from_edges([("cat", "animal")])
+        >>> to_networkx(h).nodes(data=True)
+        NodeDataView({'animal': {'column': 0, 'level': 0}, 'cat': {'column': 1, 'level': 1}})
+    """
+    import networkx as nx
+
+    _check_direction(direction)
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for column, (name, level) in enumerate(zip(hierarchy, hierarchy.levels.tolist(), strict=True)):
+        graph.add_node(name, column=column, level=level)
+    graph.add_edges_from(_oriented(edge, direction) for edge in hierarchy.edges)
+    return graph
+
+
+def read_edges(
+    path: Source,
+    *,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    on_cycle: OnCycle = "raise",
+    encoding: str = "utf-8",
+) -> Hierarchy:
+    r"""Hierarchy of a file with an edge in each row, such as a CSV file.
+
+    Which cell is the child is said by the file or by the caller, never guessed. A row whose parent
+    is empty declares a class, for instance a root. Blanks around a cell do not count, nor do lines
+    before the first row that start with ``#``. Classes are ordered by level, then by first
+    appearance.
+
+    Args:
+        path: The file, plain or compressed (gzip, bzip2, xz).
+        columns: The columns of a file without a header, in their order, ``("child", "parent")``
+            for instance. Without it, the first row is a header. One column is called "child" and
+            one "parent"; others do not count.
+        delimiter: What separates two cells; by default a comma in a ``.csv`` file and a tab in a
+            ``.tsv``, ``.tab`` or ``.txt`` file.
+        on_cycle: As in `Hierarchy.from_edges`.
+        encoding: The encoding of the file.
+
+    Raises:
+        HierarchyError: A row is malformed, as the message says with its line, or the edges are no
+            hierarchy.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "pets.csv")
+        ...     _ = path.write_text("child,parent\ncat,animal\ndog,animal\n")
+        ...     read_edges(path)
+        Hierarchy(3 classes, 2 edges, 1 root, depth 1, tree)
+    """
+    rows = list(_rows(path, _delimiter(path, delimiter), encoding))
+    line, first = rows[0] if rows else (1, [])
+    if columns is None:
+        columns, rows = _header(path, line, first), rows[1:]
+    else:
+        _check_given(columns, path, line, first)
+    pairs = [_pair(path, line, row, columns) for line, row in rows]
+    names = dict.fromkeys(name for pair in pairs for name in pair if name)
+    if not names:
+        raise HierarchyError(f"{path}: expected at least one row, got none")
+    edges = [(child, parent) for child, parent in pairs if parent]
+    return by_level(names, edges, on_cycle=on_cycle)
+
+
+def write_edges(hierarchy: Hierarchy, path: Source, *, delimiter: str | None = None) -> None:
+    """Write a hierarchy as rows child, parent below a header; `read_edges` reads it.
+
+    The rows are in the column order of the child, a class without parents has one with an empty
+    parent. Aliases are not written.
+
+    Args:
+        hierarchy: The hierarchy.
+        path: The file; a last suffix ``.gz``, ``.bz2`` or ``.xz`` compresses it.
+        delimiter: As in `read_edges`.
+
+    Raises:
+        HierarchyError: A name is empty, has blanks around it or a line break in it.
+    """
+    _check_writable(hierarchy)
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=_delimiter(path, delimiter), lineterminator="\n")
+    writer.writerow(("child", "parent"))
+    for name in hierarchy:
+        writer.writerows((name, parent) for parent in hierarchy.parents(name) or ("",))
+    _files.write_text(path, text.getvalue())
+
+
+def read_paths(path: Source, *, sep: str = "/", encoding: str = "utf-8") -> Hierarchy:
+    r"""Hierarchy of a file with a path in each line, as `Hierarchy.from_paths` understands them.
+
+    Args:
+        path: The file, plain or compressed. Blank lines and those that start with ``#`` do not
+            count.
+        sep: What separates the components of a path.
+        encoding: The encoding of the file.
+
+    Raises:
+        HierarchyError: A path has an empty component, as the message says with its line, or there
+            is no path.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "funcat.txt")
+        ...     _ = path.write_text("01/01/03\n02\n")
+        ...     read_paths(path).names
+        ('01', '02', '01/01', '01/01/03')
+    """
+    lines = [line.strip() for line in _files.read_lines(path, encoding)]
+    paths = {i: line for i, line in enumerate(lines, 1) if line and not line.startswith("#")}
+    for i, line in paths.items():
+        if not all(line.split(sep)):
+            raise at(path, i, f"expected components between separators {sep!r}, got {line!r}")
+    if not paths:
+        raise HierarchyError(f"{path}: expected at least one path, got none")
+    return Hierarchy.from_paths(paths.values(), sep)
+
+
+def by_level(
+    names: Iterable[str],
+    edges: Iterable[tuple[str, str]],
+    *,
+    aliases: Mapping[str, str] | None = None,
+    on_cycle: OnCycle = "raise",
+) -> Hierarchy:
+    """Hierarchy of (child, parent) edges in the order of level, then of the names given.
+
+    Example:
+        >>> by_level(["cat", "stone", "animal"], [("cat", "animal")]).names
+        ('stone', 'animal', 'cat')
+    """
+    h = Hierarchy.from_edges(edges, names, on_cycle=on_cycle)
+    order = np.argsort(h.levels, kind="stable")
+    child, parent = np.argsort(order, kind="stable")[h.edge_index]
+    return Hierarchy([h.names[i] for i in order.tolist()], child, parent, aliases, h.dropped)
+
+
+def _oriented(edge: tuple[Any, Any], direction: Direction) -> tuple[Any, Any]:
+    return edge if direction == "child_to_parent" else (edge[1], edge[0])
+
+
+def _check_direction(direction: str) -> None:
+    if direction not in ("child_to_parent", "parent_to_child"):
+        raise ValueError(
+            f"expected direction 'child_to_parent' or 'parent_to_child', got {direction!r}"
+        )
+
+
+def _check_directed(graph: object) -> None:
+    import networkx as nx
+
+    if not isinstance(graph, nx.DiGraph):
+        raise TypeError(
+            f"expected a networkx.DiGraph, got {type(graph).__name__}; build a DiGraph whose edges "
+            "say which end is the parent"
+        )
+
+
+def _are_columns(nodes: Collection[object]) -> bool:
+    strings = sum(isinstance(x, str) for x in nodes)
+    integers = sum(isinstance(x, Integral) and not isinstance(x, bool) for x in nodes)
+    if len(nodes) not in (strings, integers):
+        raise TypeError(
+            "expected nodes that are all strings or all integers, got "
+            f"{sorted({type(x).__name__ for x in nodes})}; "
+            "rename them with networkx.relabel_nodes(graph, str)"
+        )
+    return strings == 0
+
+
+def _check_columns(nodes: Iterable[Any], n: int) -> None:
+    outside = [x for x in nodes if not 0 <= x < n]
+    if outside:
+        raise HierarchyError(
+            f"expected integer nodes that are the columns 0 to {n - 1}, got {outside[0]!r}; if "
+            "they are identifiers, rename them with networkx.relabel_nodes(graph, str)"
+        )
+
+
+def _delimiter(path: Source, delimiter: str | None) -> str:
+    if delimiter is not None:
+        return delimiter
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    kinds = [suffix for suffix in suffixes if suffix not in _files.COMPRESS]
+    if not kinds or kinds[-1] not in _DELIMITERS:
+        raise ValueError(
+            f"expected a file that ends in {', '.join(_DELIMITERS)}, got {str(path)!r}; "
+            "pass delimiter=',' or what else separates its cells"
+        )
+    return _DELIMITERS[kinds[-1]]
+
+
+def _rows(path: Source, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    lines = _files.read_lines(path, encoding)
+    above = takewhile(lambda line: not line.strip() or line.startswith("#"), lines)
+    start = sum(1 for _ in above)
+    reader = csv.reader(lines[start:], delimiter=delimiter, strict=True)
+    line = start + 1
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if cells not in ([], [""]):
+                yield line, cells
+            line = start + reader.line_num + 1
+    except csv.Error as error:
+        raise at(path, line, f"expected a row of cells, got {error}; mend its quotes") from error
+
+
+def _header(path: Source, line: int, row: list[str]) -> list[str]:
+    if row.count("child") != 1 or row.count("parent") != 1:
+        raise at(
+            path,
+            line,
+            f"expected a header with the columns 'child' and 'parent', got {row}; if the file has "
+            "none, pass columns=('child', 'parent') or columns=('parent', 'child')",
+        )
+    return row
+
+
+def _check_given(columns: Sequence[str], path: Source, line: int, first: list[str]) -> None:
+    if list(columns).count("child") != 1 or list(columns).count("parent") != 1:
+        raise ValueError(
+            f"expected columns with one 'child' and one 'parent', got {columns!r}; name every "
+            "column of the file, as ('child', 'relation', 'parent')"
+        )
+    if first == list(columns):
+        raise at(path, line, f"expected no header, got {first}; leave columns away")
+
+
+def _pair(path: Source, line: int, row: list[str], columns: Sequence[str]) -> tuple[str, str]:
+    if len(row) != len(columns):
+        raise at(
+            path,
+            line,
+            f"expected {len(columns)} cells ({', '.join(columns)}), got {len(row)}: {row}; "
+            "mend the row, or pass another delimiter",
+        )
+    cell = dict(zip(columns, row, strict=True))
+    child, parent = cell["child"], cell["parent"]
+    if not child:
+        raise at(path, line, f"expected a child, got an empty cell in {row}; name it")
+    if child == parent:
+        raise at(
+            path, line, f"expected two classes, got {child!r} twice; leave a root's parent empty"
+        )
+    return child, parent
+
+
+def _check_writable(names: Iterable[str]) -> None:
+    for name in names:
+        if not name or name != name.strip() or not set("\r\n\0").isdisjoint(name):
+            raise HierarchyError(
+                f"expected names without line breaks or blanks around them, got {name!r}; "
+                "rename the class, or use Hierarchy.save"
+            )
