@@ -32,38 +32,45 @@ def prepare(target: Tensor, shape: torch.Size, topology: Topology, validate: boo
     Raises:
         ValueError: Another shape, a value that is no label, a target that is not closed upward.
     """
-    if not isinstance(target, Tensor):
-        raise TypeError(f"expected a target that is a Tensor, got {type(target).__name__}")
-    if target.layout != torch.strided:
-        target = target.to_dense()
+    target = _dense(target)
     check_shape(target, "a target", shape)
     if validate is None:
         validate = target.device.type == "cpu" and not torch.compiler.is_compiling()
-    if validate:
-        _check_values(target)
-    positive = to_rows(target if target.dtype == torch.bool else target == 1)
-    unknown = None if target.dtype == torch.bool else to_rows((target != 1) & (target != 0))
-    if validate and unknown is not None and not unknown.any():
-        unknown = None
-    needs_closure = validate or unknown is not None
-    y = Target(positive, unknown, reach(positive, topology) if needs_closure else positive)
-    if validate:
+    positive, unknown = _told_apart(target, validate)
+    y = Target(positive, unknown, positive)
+    if validate or unknown is not None:
+        y = y._replace(closed=reach(positive, topology))
+    if validate and not torch.equal(y.closed, positive):
         _check_closed(y, shape, topology)
     return y
 
 
-def _check_values(target: Tensor) -> None:
+def _dense(target: Tensor) -> Tensor:
+    if not isinstance(target, Tensor):
+        raise TypeError(f"expected a target that is a Tensor, got {type(target).__name__}")
+    return target if target.layout == torch.strided else target.to_dense()
+
+
+def _told_apart(target: Tensor, validate: bool) -> tuple[Tensor, Tensor | None]:
     if target.dtype == torch.bool:
-        return
-    valid = (target == 0) | (target == 1)
-    valid |= target.isnan() if target.is_floating_point() else target == -1
-    if not valid.all():
-        where = (~valid).nonzero()[0].tolist()
-        value = target[tuple(where)].item()
+        return to_rows(target), None
+    positive = target == 1
+    unknown = ~(positive | (target == 0))
+    if validate:
+        if not unknown.any():
+            return to_rows(positive), None
+        _check_marks(target, unknown)
+    return to_rows(positive), to_rows(unknown)
+
+
+def _check_marks(target: Tensor, unknown: Tensor) -> None:
+    marked = target.isnan() if target.is_floating_point() else target == -1
+    wrong = (unknown & ~marked).nonzero().tolist()
+    if wrong:
         expected = "0, 1 or NaN" if target.is_floating_point() else "0, 1 or -1"
         raise ValueError(
-            f"expected targets of {expected}, the last for unknown, got {value} at {where} "
-            f"of a target of {target.dtype}"
+            f"expected targets of {expected}, the last for unknown, got "
+            f"{target[tuple(wrong[0])].item()} at {wrong[0]} of a target of {target.dtype}"
         )
 
 

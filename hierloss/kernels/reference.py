@@ -82,4 +82,4 @@ def _gather(rows: Tensor, table: Tensor) -> Tensor:
 
 def _own(scores: Tensor) -> Tensor:
     own = torch.arange(scores.shape[0], device=scores.device)
-    return torch.zeros_like(scores, dtype=torch.int64).add_(own[:, None])
+    return torch.empty_like(scores, dtype=torch.int64).copy_(own[:, None])
