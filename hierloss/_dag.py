@@ -58,10 +58,8 @@ def _suspects(child: Ints, parent: Ints, n: int) -> Bools:
 
 
 def find_cycle(child: Ints, parent: Ints, n: int) -> list[int]:
-    """The nodes of one cycle, each followed by its parent; empty where there is none."""
+    """The nodes of one cycle, each followed by its parent; there has to be one."""
     suspect = _suspects(child, parent, n)
-    if not suspect.any():
-        return []
     up = dict(zip(child[suspect][::-1].tolist(), parent[suspect][::-1].tolist(), strict=True))
     step: dict[int, int] = {}
     node = min(up)

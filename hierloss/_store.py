@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {key: file[key] for key in expected}
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, EOFError, BadZipFile) as error:
         raise HierarchyError(
             f"expected a file written by Hierarchy.save, got {os.fspath(path)!r}"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, register_random, settings
 
 from hierloss import Hierarchy
 
@@ -19,6 +19,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("hierloss")
+
+
+class TorchRandom:
+    """Lets Hypothesis seed PyTorch, so that a failing example fails again."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+RANDOM = TorchRandom()
+register_random(RANDOM)
 
 DATA = Path(os.environ.get("HIERLOSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 

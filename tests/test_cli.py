@@ -142,6 +142,15 @@ def test_inspect_reports_dropped_cycles(tmp_path: Path) -> None:
     assert "dropped X:2 -> X:1, which closes a cycle" in " ".join(result.output.split())
 
 
+def test_demo_hands_over_its_options(tmp_path: Path, monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr("hierloss.demo.run", lambda out, **options: calls.append((out, options)))
+    assert run("demo", "--out", str(tmp_path), "--seed", "3").exit_code == 0
+    [(out, options)] = calls
+    assert out == tmp_path
+    assert options["seed"] == 3
+
+
 def test_help_and_version() -> None:
     for command in ("verify", "inspect", "demo"):
         assert command in run("--help").output

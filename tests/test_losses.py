@@ -429,6 +429,12 @@ def test_targets_that_are_no_labels_are_refused(loss, oracle, target, message) -
 
 
 @losses
+def test_targets_are_tensors(loss, oracle) -> None:
+    with pytest.raises(TypeError, match="a target that is a Tensor, got list"):
+        loss(torch.randn(1, 5), [[1, 0, 0, 0, 0]], DAG)
+
+
+@losses
 @pytest.mark.parametrize(
     ("options", "message"),
     [
