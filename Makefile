@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+.NOTPARALLEL:
 .PHONY: demo test check lint types doctest docs dist bench coverage clean
 
 demo: $(VENV)/.demo
@@ -30,13 +31,15 @@ docs: $(VENV)/.docs
 	$(BIN)/python docs/check_names.py docs/_build/html/objects.inv
 
 # sdist, wheel from the sdist, a fresh environment, and a look at what was installed.
+FRESH = $(abspath $(VENV)-dist)
+
 dist: $(VENV)/.dev
-	rm -rf dist $(VENV)-dist
+	rm -rf dist "$(FRESH)"
 	$(BIN)/python -m build --quiet
-	$(PYTHON) -m venv $(VENV)-dist
-	$(VENV)-dist/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt dist/*.whl
-	cd dist && ../$(VENV)-dist/bin/python -W error ../tests/smoke.py
-	rm -rf $(VENV)-dist
+	$(PYTHON) -m venv "$(FRESH)"
+	"$(FRESH)/bin/python" -m pip --disable-pip-version-check --quiet install -c constraints.txt dist/*.whl
+	cd dist && "$(FRESH)/bin/python" -W error ../tests/smoke.py
+	rm -rf "$(FRESH)"
 
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/go.py
@@ -47,7 +50,10 @@ coverage: $(VENV)/.test
 clean:
 	rm -rf $(VENV) $(VENV)-dist dist docs/_build .*_cache .coverage .hypothesis hierloss-demo
 
-$(VENV)/.%: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or later: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e ".[$*]"
 	touch $@

@@ -45,7 +45,9 @@ def from_edges(
     else:
         column = {name: i for i, name in enumerate(dict.fromkeys(ends if order is None else order))}
     check_known(ends, column, "an edge has the class")
-    pairs = np.array([column[x] for x in ends], dtype=np.int64).reshape(-1, 2)
+    found = iter([column[x] for x in ends])
+    once = list(dict.fromkeys(zip(found, found, strict=True)))
+    pairs = np.array(once, dtype=np.int64).reshape(-1, 2)
     return _acyclic(order, [str(x) for x in column], pairs, on_cycle)
 
 
@@ -64,6 +66,8 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
     """Edges between each path and its beginning, and all paths by level."""
     if isinstance(paths, str):
         raise TypeError(f"expected a sequence of paths, got one string; write [{paths!r}]")
+    if not sep:
+        raise ValueError("expected a separator between the components of a path, got ''")
     level: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
     for path in paths:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
@@ -12,16 +13,25 @@ from rich.console import Console
 from rich.table import Table
 
 from hierloss import __version__
-from hierloss.errors import HierarchyError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+OUT_FILE = click.Path(dir_okay=False, path_type=Path)
+KEEP = click.Choice(["raise", "drop"])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Losses and constraint layers for hierarchical multi-label classification."""
+
+
+def _console() -> Console:
+    """A console that takes names as they are, and cuts no numbers in a narrow terminal."""
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.width = max(console.width, 80)
+    return console
 
 
 def _explained(command: Callable[P, R]) -> Callable[P, R]:
@@ -31,7 +41,7 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (HierarchyError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
     return run
@@ -55,9 +65,8 @@ def verify() -> None:
         numbers = [f"{x:.5f}" for x in (c.formula, c.probabilities, c.logits)]
         agrees = "yes" if c.agrees else "NO"
         target = "{}, {}".format(*c.target)
-        cells = (c.example, target, c.loss, f"l({c.by})", c.printed or "-", *numbers, agrees)
-        table.add_row(*cells)
-    console = Console()
+        table.add_row(c.example, target, c.loss, f"l({c.by})", c.printed or "-", *numbers, agrees)
+    console = _console()
     console.print(
         "Two classes, A a child of B, l(A) = 0.3, l(B) = 0.1: derivatives of the losses.\n"
     )
@@ -65,6 +74,12 @@ def verify() -> None:
     wrong = sum(not c.agrees for c in rows)
     console.print(f"\n{len(rows) - wrong} of {len(rows)} agree to six places")
     raise SystemExit(wrong > 0)
+
+
+def _drawing(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in (".png", ".svg"):
+        raise click.BadParameter(f"expected a file called .png or .svg, got {path.name!r}")
+    return path
 
 
 @main.command()
@@ -80,42 +95,30 @@ def verify() -> None:
     "--relation",
     "relations",
     multiple=True,
-    help="Relation of an OBO file to follow; may be repeated. Default: is_a and part_of.",
+    help="OBO: a relation to follow; may be repeated.  [default: is_a, part_of]",
 )
-@click.option("--namespace", help="Namespace of an OBO file to keep to.")
-@click.option("--columns", help="Columns of an edge list without a header, as child,parent.")
-@click.option("--sep", default="/", show_default=True, help="Separator of path strings.")
-@click.option(
-    "--on-cycle", type=click.Choice(["raise", "drop"]), default="raise", show_default=True
-)
-@click.option(
-    "--on-dangling",
-    type=click.Choice(["raise", "drop"]),
-    default="raise",
-    show_default=True,
-    help="Edges of an OBO file to terms it does not define.",
-)
-@click.option(
-    "--save",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Save the hierarchy for Hierarchy.load.",
-)
-@click.option("--plot", metavar="CLASS", help="Draw the neighbourhood of a class.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to draw it, a .png or .svg.",
-)
+@click.option("--namespace", help="OBO: the namespace to keep to.")
+@click.option("--on-dangling", type=KEEP, help="OBO: edges to terms that are not defined.")
+@click.option("--columns", help="Edge list without a header: its columns, as child,parent.")
+@click.option("--delimiter", help="Edge list: what separates its columns.")
+@click.option("--sep", help="Path strings: what separates their components.  [default: /]")
+@click.option("--on-cycle", type=KEEP, help="Edges that close a cycle.  [default: raise]")
+@click.option("--encoding", help="Of a text file.  [default: utf-8]")
+@click.option("--save", type=OUT_FILE, help="Save the hierarchy for Hierarchy.load.")
+@click.option("--plot", metavar="CLASS", help="Draw a class with its ancestors and children.")
+@click.option("--out", type=OUT_FILE, callback=_drawing, help="Where to: a .png or .svg.")
 @_explained
 def inspect(
     file: Path,
     kind: str | None,
-    relations: Sequence[str],
+    relations: tuple[str, ...],
     namespace: str | None,
+    on_dangling: Literal["raise", "drop"] | None,
     columns: str | None,
-    sep: str,
-    on_cycle: Literal["raise", "drop"],
-    on_dangling: Literal["raise", "drop"],
+    delimiter: str | None,
+    sep: str | None,
+    on_cycle: Literal["raise", "drop"] | None,
+    encoding: str | None,
     save: Path | None,
     plot: str | None,
     out: Path | None,
@@ -123,17 +126,23 @@ def inspect(
     """Say what a hierarchy is: an OBO file, an edge list, path strings or a saved hierarchy."""
     from hierloss.inspection import read, report
 
-    source = read(
-        file,
-        kind=kind,
-        relations=tuple(relations) or ("is_a", "part_of"),
-        namespace=namespace,
-        columns=tuple(columns.split(",")) if columns else None,
-        sep=sep,
-        on_cycle=on_cycle,
-        on_dangling=on_dangling,
-    )
-    console = Console(soft_wrap=True)
+    if out is not None and plot is None:
+        raise click.UsageError("expected --plot CLASS beside --out, got none")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the report has what was dropped
+        source = read(
+            file,
+            kind=kind,
+            relations=relations or None,
+            namespace=namespace,
+            on_dangling=on_dangling,
+            columns=columns.split(",") if columns else None,
+            delimiter=delimiter,
+            sep=sep,
+            on_cycle=on_cycle,
+            encoding=encoding,
+        )
+    console = _console()
     console.print(report(source))
     if save is not None:
         source.hierarchy.save(save)
@@ -160,4 +169,4 @@ def demo(out: Path, seed: int) -> None:
     """Train one small model with four losses on the animals of a zoo, and compare."""
     from hierloss.demo import run
 
-    run(out, seed=seed, console=Console(soft_wrap=True))
+    run(out, seed=seed, console=_console())

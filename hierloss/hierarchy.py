@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -13,9 +13,6 @@ from torch import Tensor
 from hierloss import _labels, _store
 from hierloss._constructors import Constructors
 from hierloss._dag import Neighbours
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Hierarchy"]
 

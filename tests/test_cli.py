@@ -55,8 +55,10 @@ def test_verify_agrees_with_the_paper() -> None:
                     {"MCLoss": (-6.66, 0.0), "LHLoss": (0.0, -20.0)})},
         {"Fig. 3": ((1, 1), {"MCLoss": ("-6.76", "0"), "LHLoss": ("0", "-20")},
                     {"MCLoss": (-2 / 0.3, 0.0), "LHLoss": (0.0, -20.0)})},
+        {"Fig. 3": ((1, 1), {"MCLoss": ("-6.67", "0"), "LHLoss": ("0", "-21")},
+                    {"MCLoss": (-2 / 0.3, 0.0), "LHLoss": (0.0, -20.0)})},
     ],
-    ids=["formula", "print"],
+    ids=["formula", "digits", "unit"],
 )  # fmt: skip
 def test_verify_fails_where_a_number_disagrees(wrong, monkeypatch) -> None:
     monkeypatch.setattr(hierloss.verify, "EXAMPLES", wrong)
@@ -77,7 +79,7 @@ def test_inspect_says_what_an_ontology_is(tmp_path: Path) -> None:
         "edges 1 (is_a 1",
         "roots 1: X:1 (top)",
         "depth 1",
-        "several parents 0 classes (0.0%), at most 1",
+        "several parents 0 classes (0.0%), up to 1",
         "aliases 1",
         "obsolete 1 terms",
         "problems none",
@@ -132,14 +134,64 @@ def test_mistakes_are_one_line_and_exit_status_1(tmp_path, name, content, option
     assert "Traceback" not in result.output
 
 
-@pytest.mark.filterwarnings("ignore:dropped")
-def test_inspect_reports_dropped_cycles(tmp_path: Path) -> None:
-    path = tmp_path / "x.obo"
-    path.write_text(OBO.replace("name: top\n", "name: top\nis_a: X:2\n"))
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.obo", OBO.replace("name: top\n", "name: top\nis_a: X:2\n")),
+        ("x.csv", "child,parent\nX:1,X:2\nX:2,X:1\n"),
+    ],
+)
+def test_inspect_reports_dropped_cycles_once(tmp_path: Path, name, content) -> None:
+    path = tmp_path / name
+    path.write_text(content)
     assert run("inspect", str(path)).exit_code == 1
     result = run("inspect", str(path), "--on-cycle", "drop")
     assert result.exit_code == 0
-    assert "dropped X:2 -> X:1, which closes a cycle" in " ".join(result.output.split())
+    assert result.output.count("X:2 -> X:1") == 1
+    assert "left out X:2 -> X:1, which closes a cycle" in result.output
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("child,parent\nb,3-oxoacyl-[acyl-carrier-protein] reductase\nc,a[/b]\n")
+    result = run("inspect", str(path))
+    assert "3-oxoacyl-[acyl-carrier-protein] reductase, a[/b]" in " ".join(result.output.split())
+
+
+def test_inspect_reads_other_encodings_and_delimiters(tmp_path: Path) -> None:
+    path = tmp_path / "X.CSV"
+    path.write_bytes("child;parent\nHönan;Ägget\n".encode("latin-1"))
+    assert "encoding" in run("inspect", str(path), "--delimiter", ";").output
+    result = run("inspect", str(path), "--delimiter", ";", "--encoding", "latin-1")
+    assert "Ägget" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "status"),
+    [
+        (("--namespace", "x"), "edges files (columns, delimiter, encoding, on_cycle), got name", 1),
+        (("-r", "is_a"), "got relations", 1),
+        (("--sep", "/"), "got sep", 1),
+        (("--out", "x.png"), "expected --plot CLASS beside --out", 2),
+        (("--plot", "a", "--out", "x.jpeg"), "called .png or .svg, got 'x.jpeg'", 2),
+        (("--columns", "foo,bar"), "child", 1),
+        (("--format", "paths", "--sep", ""), "expected a separator", 1),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(tmp_path: Path, options, message, status) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("child,parent\nb,a\n")
+    result = run("inspect", str(path), *options)
+    assert result.exit_code == status
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("width", ["40", "80"])
+def test_narrow_terminals_cut_no_numbers(width: str, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    assert "-20.00000" in run("verify").output
+    assert "…" not in run("verify").output
 
 
 def test_demo_hands_over_its_options(tmp_path: Path, monkeypatch) -> None:

@@ -16,7 +16,7 @@ from hierloss.layers import MCM
 from hierloss.losses import HybridLoss, LHLoss, MCLoss
 
 LOSSES: dict[str, Callable[[Hierarchy], nn.Module]] = {
-    "BCEWithLogitsLoss": lambda hierarchy: nn.BCEWithLogitsLoss(),
+    "BCE": lambda hierarchy: nn.BCEWithLogitsLoss(),
     "MCLoss": MCLoss,
     "LHLoss": LHLoss,
     "HybridLoss": HybridLoss,
@@ -30,10 +30,12 @@ class Measure(NamedTuple):
         auprc: The area under the precision-recall curve of all pairs of an animal and a class
             below the root.
         violated: The share of pairs of an animal and an edge whose child scores above its parent.
+        incoherent: The share of animals whose classes above a probability of 0.5 lack an ancestor.
     """
 
     auprc: float
     violated: float
+    incoherent: float
 
 
 class Result(NamedTuple):
@@ -94,13 +96,15 @@ def cross_validate(
     return tuple(_result(zoo, loss, z) for loss, z in logits.items())
 
 
-def measure(zoo: Zoo, scores: Tensor) -> Measure:
-    """The measure of `(animals, n)` scores, logits or probabilities."""
+def measure(zoo: Zoo, logits: Tensor) -> Measure:
+    """The measure of `(animals, n)` logits."""
     average_precision_score = _require_sklearn()
     h = zoo.hierarchy
     judged = [i for i, name in enumerate(h.names) if name not in h.roots]
-    area = average_precision_score(zoo.target[:, judged], scores[:, judged], average="micro")
-    return Measure(float(area), float(h.violations(scores).double().mean()))
+    area = average_precision_score(zoo.target[:, judged], logits[:, judged], average="micro")
+    violated = h.violations(logits).double().mean()
+    incoherent = h.violations(logits > 0).any(-1).double().mean()
+    return Measure(float(area), float(violated), float(incoherent))
 
 
 def spread(values: list[float]) -> tuple[float, float]:
