@@ -45,17 +45,14 @@ class Constructors:
         if not order:
             raise HierarchyError("expected at least one class, got none")
         columns = {name: i for i, name in enumerate(order)}
-        edges = np.array([child, parent], dtype=np.int64).reshape(2, -1)
-        edges = np.unique(edges, axis=1)
-        _input.check_known(edges.ravel().tolist(), range(len(order)), "an edge has the class")
+        edges = np.unique(_input.edge_array(child, parent, len(order)), axis=1)
         levels = _input.levels(edges[0], edges[1], order)
-        edges.flags.writeable = levels.flags.writeable = False
         self.__dict__.update(
             names=tuple(order),
             aliases=MappingProxyType(_input.aliases(aliases or {}, columns)),
             dropped=tuple(dropped),
-            edge_index=edges,
-            levels=levels,
+            edge_index=_frozen(edges),
+            levels=_frozen(levels),
             _columns=columns,
         )
 
@@ -200,8 +197,8 @@ class Constructors:
                 descendant of `i`, with "ancestor_rows" that `j` is `i` or an ancestor of `i`.
             orientation: Which of the two it is.
             names: The names of the columns; by default "0", "1", and so on.
-            check_orientation: Refuse a matrix that reads more plausibly the other way round,
-                because only that makes it a forest, or makes it have fewer roots than leaves.
+            check_orientation: Refuse a matrix that has more roots than leaves, because it reads
+                more plausibly the other way round.
 
         Raises:
             HierarchyError: The matrix is not such a matrix, or its orientation is in doubt.
@@ -213,7 +210,7 @@ class Constructors:
             (('b', 'a'), ('c', 'b'), ('d', 'a'))
         """
         n, child, parent = _matrix.edges(matrix, orientation, check_orientation)
-        return cls([str(i) for i in range(n)] if names is None else names, child, parent)
+        return cls(_input.column_names(names, n), child, parent)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -223,3 +220,8 @@ class Constructors:
             HierarchyError: The file is not one of `save`, or of a newer format.
         """
         return cls(*_store.load(path))
+
+
+def _frozen(array: Ints) -> Ints:
+    """A copy in memory that nobody can make writeable."""
+    return np.frombuffer(array.tobytes(), dtype=np.int64).reshape(array.shape)

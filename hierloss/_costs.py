@@ -20,6 +20,8 @@ LINEAR = 40
 
 def check_balance(balance: float) -> None:
     """Raise unless the balance is a share."""
+    if not isinstance(balance, (int, float)):
+        raise TypeError(f"expected a balance that is a number, got {type(balance).__name__}")
     if not 0 <= balance <= 1:
         raise ValueError(f"expected a balance from 0 to 1, got {balance}")
 
@@ -35,17 +37,31 @@ def check_options(
             check_shape(w, f"a {what} for each class", torch.Size([n]))
 
 
+def check_probabilities(p: Tensor, what: str) -> None:
+    """Raise if a value is no probability; it looks at all values."""
+    outside = (p < 0) | (p > 1)
+    if outside.any():
+        raise ValueError(
+            f"expected {what} of probabilities from 0 to 1 with from_logits=False, got "
+            f"{p[outside][0].item()!r}; for logits use from_logits=True"
+        )
+
+
 def weights(
-    y: Target, weight: Tensor | None, pos_weight: Tensor | None, sample_weight: Tensor | None
+    y: Target,
+    dtype: torch.dtype,
+    weight: Tensor | None,
+    pos_weight: Tensor | None,
+    sample_weight: Tensor | None,
 ) -> Tensor | None:
     """The product of the weights, of a shape that broadcasts to `(n, samples)`."""
     factors = []
     if weight is not None:
-        factors.append(weight[:, None])
+        factors.append(weight.to(dtype)[:, None])
     if pos_weight is not None:
-        factors.append(torch.where(y.positive, pos_weight[:, None], 1))
+        factors.append(torch.where(y.positive, pos_weight.to(dtype)[:, None], 1))
     if sample_weight is not None:
-        factors.append(sample_weight.reshape(1, -1))
+        factors.append(sample_weight.to(dtype).reshape(1, -1))
     return reduce(torch.mul, factors) if factors else None
 
 
@@ -55,6 +71,7 @@ def costs(deciding: Tensor, y: Target, factor: Tensor | None, from_logits: bool)
     if factor is not None:
         ignored = factor == 0 if ignored is None else ignored | (factor == 0)
     cost = (_logit_cost if from_logits else _probability_cost)(deciding, y.positive, ignored)
+    cost = cost if y.wrong is None else cost.masked_fill(y.wrong, torch.nan)
     return cost if factor is None else cost * factor.to(cost.dtype)
 
 
@@ -86,20 +103,11 @@ def _probability_cost(deciding: Tensor, positive: Tensor, ignored: Tensor | None
     if ignored is not None:
         deciding = deciding.masked_fill(ignored, 0.5)
     missing = deciding.isnan()
-    _check_probabilities(deciding)
     cost = F.binary_cross_entropy(
         deciding.masked_fill(missing, 0.5), positive.to(deciding.dtype), reduction="none"
     )
     cost = cost.masked_fill(missing, torch.nan)
     return cost if ignored is None else cost.masked_fill(ignored, 0)
-
-
-def _check_probabilities(p: Tensor) -> None:
-    if p.device.type == "cpu" and ((p < 0) | (p > 1)).any():
-        raise ValueError(
-            "expected probabilities from 0 to 1 with from_logits=False, got values from "
-            f"{p.min().item():.4g} to {p.max().item():.4g}; for logits use from_logits=True"
-        )
 
 
 def _sum(cost: Tensor) -> Tensor:

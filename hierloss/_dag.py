@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Links = dict[int, list[int]]
 
 
 class Neighbours:
@@ -73,25 +74,63 @@ def without_cycles(child: Ints, parent: Ints, n: int) -> Bools:
     """Which edges to keep so that no cycle is left.
 
     Edges are taken in their order, and one is left out if, with those kept before it, it closes a
-    cycle. So the set left out is minimal: no edge of it could be put back.
+    cycle. So the set left out is minimal: no edge of it could be put back. An order of the nodes,
+    parents first, is kept up as edges come (Pearce and Kelly, A Dynamic Topological Sort Algorithm
+    for Directed Acyclic Graphs, 2007); only an edge against it needs a search.
     """
     keep = np.ones(len(child), dtype=bool)
-    parents: dict[int, list[int]] = {}
-    for e in np.flatnonzero(_suspects(child, parent, n)).tolist():
-        low, high = int(child[e]), int(parent[e])
-        keep[e] = not _reaches(parents, high, low)
-        if keep[e]:
-            parents.setdefault(low, []).append(high)
+    suspect = np.flatnonzero(_suspects(child, parent, n))
+    edges = list(zip(child[suspect].tolist(), parent[suspect].tolist(), strict=True))
+    place = _parents_first(edges)
+    up: Links = {node: [] for node in place}
+    down: Links = {node: [] for node in place}
+    keep[suspect] = [_insert(low, high, up, down, place) for low, high in edges]
     return keep
 
 
-def _reaches(parents: dict[int, list[int]], start: int, goal: int) -> bool:
+def _parents_first(edges: list[tuple[int, int]]) -> dict[int, int]:
+    """Places of the nodes in the order in which a depth-first walk upward leaves them."""
+    parents: Links = {}
+    for low, high in edges:
+        parents.setdefault(low, []).append(high)
+    place: dict[int, int] = {}
+    seen: set[int] = set()
+    for start in parents:
+        path = [(start, iter(parents[start]))] if start not in seen else []
+        seen.add(start)
+        while path:
+            node, rest = path[-1]
+            fresh = next((i for i in rest if i not in seen), None)
+            if fresh is None:
+                place[node] = len(place)
+                path.pop()
+            else:
+                seen.add(fresh)
+                path.append((fresh, iter(parents[fresh])))
+    return place
+
+
+def _insert(low: int, high: int, up: Links, down: Links, place: dict[int, int]) -> bool:
+    """Add the edge and mend the order, or tell that it closes a cycle."""
+    if place[low] < place[high]:
+        first, last = place[low], place[high]
+        above = _between(high, up, place, first, last)
+        if low in above:
+            return False
+        below = _between(low, down, place, first, last)
+        moved = sorted(above, key=place.__getitem__) + sorted(below, key=place.__getitem__)
+        spots = sorted(place[node] for node in moved)
+        place.update(zip(moved, spots, strict=True))
+    up[low].append(high)
+    down[high].append(low)
+    return True
+
+
+def _between(start: int, links: Links, place: dict[int, int], first: int, last: int) -> set[int]:
+    """What can be reached from a node without leaving a range of places."""
     seen, stack = {start}, [start]
     while stack:
-        node = stack.pop()
-        if node == goal:
-            return True
-        fresh = set(parents.get(node, ())) - seen
-        seen |= fresh
-        stack.extend(fresh)
-    return False
+        near = {i for i in links[stack.pop()] if first <= place[i] <= last}
+        stack.extend(near - seen)
+        seen |= near
+    return seen

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hierloss import _dag
 from hierloss._dag import Ints
@@ -18,6 +19,7 @@ from hierloss.errors import CycleError, HierarchyError, UnknownClassError
 
 OnCycle = Literal["raise", "drop"]
 PACKAGES = ("hierloss", "hierloss_adapters")
+PAIRS = (tuple, list, np.ndarray)
 
 
 class Parts(NamedTuple):
@@ -56,9 +58,7 @@ def from_parents(
 ) -> tuple[list[tuple[int, int]], list[str]]:
     """Edges of columns and names for a parent array."""
     rows = [_parent_row(entry, i) for i, entry in enumerate(parents)]
-    order = [str(i) for i in range(len(rows))] if names is None else name_list(names)
-    if len(order) != len(rows):
-        raise HierarchyError(f"expected {len(rows)} names, one for each entry, got {len(order)}")
+    order = column_names(names, len(rows))
     return [(child, parent) for child, row in enumerate(rows) for parent in row], order
 
 
@@ -66,8 +66,8 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
     """Edges between each path and its beginning, and all paths by level."""
     if isinstance(paths, str):
         raise TypeError(f"expected a sequence of paths, got one string; write [{paths!r}]")
-    if not sep:
-        raise ValueError("expected a separator between the components of a path, got ''")
+    if not isinstance(sep, str) or not sep:
+        raise ValueError(f"expected a separator between the components of a path, got {sep!r}")
     level: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
     for path in paths:
@@ -80,16 +80,36 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
 
 def name_list(names: Iterable[str]) -> list[str]:
     """The names as a list, each a string and none twice."""
+    if isinstance(names, str):
+        raise TypeError(f"expected a sequence of names, got the string {names!r}")
     names = list(names)
     for name in names:
         if not isinstance(name, str):
             raise TypeError(
                 f"expected names that are strings, got {name!r}; write str(...) around identifiers"
             )
+    names = [str(name) for name in names]
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise HierarchyError(f"expected names that differ, got {name!r} {count} times")
     return names
+
+
+def column_names(names: Iterable[str] | None, n: int) -> list[str]:
+    """The names of `n` columns, their numbers where none are given."""
+    order = [str(i) for i in range(n)] if names is None else name_list(names)
+    if len(order) != n:
+        raise HierarchyError(f"expected {n} names, one for each column, got {len(order)}")
+    return order
+
+
+def edge_array(child: ArrayLike, parent: ArrayLike, n: int) -> Ints:
+    """Edges of columns as one `(2, edges)` array."""
+    edges = np.array([child, parent]).reshape(2, -1)
+    if edges.size and not np.issubdtype(edges.dtype, np.integer):
+        raise TypeError(f"expected columns that are integers, got {edges.dtype}")
+    check_known(edges.ravel().tolist(), range(n), "an edge has the class")
+    return edges.astype(np.int64)
 
 
 def check_known(given: Iterable[object], known: Collection[object], where: str) -> None:
@@ -106,11 +126,22 @@ def check_known(given: Iterable[object], known: Collection[object], where: str) 
 
 def aliases(given: Mapping[str, str], columns: Mapping[str, int]) -> dict[str, str]:
     """The aliases, each of which must lead to a class and be the name of none."""
+    name_list(given)
     check_known(given.values(), columns, "an alias leads to the class")
     taken = next((alias for alias in given if alias in columns), None)
     if taken is not None:
         raise HierarchyError(f"expected aliases that are no names of classes, got {taken!r}")
     return dict(given)
+
+
+def merged(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Aliases and further ones, none of which may change where one leads."""
+    for alias, name in new.items():
+        if old.get(alias, name) != name:
+            raise HierarchyError(
+                f"expected new aliases, got {alias!r}, which leads to {old[alias]!r} already"
+            )
+    return {**old, **new}
 
 
 def _acyclic(order: list[str] | None, seen: list[str], pairs: Ints, on_cycle: OnCycle) -> Parts:
@@ -165,16 +196,14 @@ def _frames_inside() -> int:
 
 
 def _pair(edge: object) -> tuple[object, object]:
-    if isinstance(edge, (str, bytes)):
-        raise TypeError(f"expected edges that are (child, parent) pairs, got the string {edge!r}")
-    if not isinstance(edge, Iterable) or len(pair := tuple(edge)) != 2:
+    if not isinstance(edge, PAIRS) or len(edge) != 2:
         raise TypeError(f"expected edges that are (child, parent) pairs, got {edge!r}")
-    return pair[0], pair[1]
+    return edge[0], edge[1]
 
 
 def _end(x: object) -> str | int:
     if isinstance(x, str):
-        return x
+        return str(x)
     try:
         if isinstance(x, (bool, np.bool_)):
             raise TypeError
@@ -199,13 +228,14 @@ def _numbers(ends: Sequence[str | int]) -> list[str]:
 def _parent_row(entry: int | Sequence[int] | None, i: int) -> list[int]:
     if entry is None:
         return []
-    row = [_end(x) for x in entry] if isinstance(entry, (Sequence, np.ndarray)) else [_end(entry)]
-    if isinstance(entry, str) or any(isinstance(x, str) for x in row):
+    several = isinstance(entry, PAIRS)
+    row = [_end(x) for x in entry] if several else [_end(entry)]  # type: ignore[union-attr]
+    if any(isinstance(x, str) for x in row):
         raise TypeError(
             f"expected a column, a tuple of columns, None or -1 as parents of column {i}, "
             f"got {entry!r}; for names use from_edges"
         )
-    return [] if row == [-1] and not isinstance(entry, Sequence) else [int(x) for x in row]
+    return [] if row == [-1] and not several else [int(x) for x in row]
 
 
 def _path_parts(path: object, sep: str) -> list[str]:

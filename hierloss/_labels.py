@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hierloss import _input
 from hierloss.errors import UnknownClassError
-from hierloss.topology import Topology, check_classes, from_rows, to_rows
+from hierloss.topology import Topology, check_classes, dense, from_rows
 
 if TYPE_CHECKING:
     from hierloss.hierarchy import Hierarchy
@@ -57,6 +57,7 @@ def encode(h: Hierarchy, labels: Iterable[Iterable[str]], sparse: bool) -> Tenso
 
 def decode(h: Hierarchy, mask: Tensor) -> list[tuple[str, ...]]:
     """Names of the positive classes of each row."""
+    mask = dense(mask, "a mask")
     if mask.is_floating_point() or mask.is_complex():
         raise TypeError(
             f"expected a mask of bool, or of integers 0 and 1, got {mask.dtype}; for scores "
@@ -71,15 +72,19 @@ def decode(h: Hierarchy, mask: Tensor) -> list[tuple[str, ...]]:
 
 def close(h: Hierarchy, target: Tensor) -> Tensor:
     """The target with every ancestor of a positive class positive."""
+    from hierloss._targets import told_apart
     from hierloss.kernels.reference import reach
 
-    check_classes(target, "target", h)
-    positive = reach(to_rows(target == 1), Topology.of(h, target.device))
-    return target.masked_fill(from_rows(positive, target.shape), 1)
+    target = dense(target, "a target")
+    check_classes(target, "a target", h)
+    positive, _, _ = told_apart(target, validate=True)
+    closed = reach(positive, Topology.of(h, target.device))
+    return target.masked_fill(from_rows(closed, target.shape), 1)
 
 
 def violations(h: Hierarchy, scores: Tensor) -> Tensor:
     """Which edges have a child that scores above its parent."""
+    scores = dense(scores, "scores")
     check_classes(scores, "scores", h)
     child, parent = torch.tensor(h.edge_index, device=scores.device)
     return ~(scores.index_select(-1, child) <= scores.index_select(-1, parent))

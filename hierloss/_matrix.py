@@ -42,7 +42,9 @@ def edges(
 
 
 def _strict(matrix: ArrayLike | Tensor) -> Bools:
-    m = np.asarray(matrix.cpu() if isinstance(matrix, Tensor) else matrix)
+    if isinstance(matrix, Tensor):
+        matrix = matrix.detach().to_dense().cpu().double().numpy()
+    m = np.asarray(matrix)
     if m.ndim != 2 or m.shape[0] != m.shape[1]:
         raise HierarchyError(f"expected a square matrix, got shape {m.shape}")
     if not np.isin(m, (0, 1)).all():
@@ -65,13 +67,11 @@ def _two_steps(below: Bools) -> Bools:
 
 
 def _check_orientation(direct: Bools, orientation: Orientation) -> None:
-    parents, children = direct.sum(0), direct.sum(1)
-    roots, leaves = int((parents == 0).sum()), int((children == 0).sum())
-    only_transpose_is_forest = parents.max(initial=0) > 1 >= children.max(initial=0)
-    if only_transpose_is_forest or roots > leaves:
+    roots, leaves = (int((~direct.any(axis)).sum()) for axis in (0, 1))
+    if roots > leaves:
         other = "ancestor_rows" if orientation == "descendant_rows" else "descendant_rows"
         raise HierarchyError(
-            f"expected more leaves than roots, got {roots} roots and {leaves} leaves with "
+            f"expected no more roots than leaves, got {roots} roots and {leaves} leaves with "
             f"orientation={orientation!r}: pass orientation={other!r}, or check_orientation=False "
             "if the hierarchy really narrows downward"
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hierloss import _input
 from hierloss.errors import HierarchyError
 
 if TYPE_CHECKING:
@@ -25,36 +27,37 @@ def save(path: str | os.PathLike[str], h: Hierarchy) -> None:
     arrays |= _pack("names", h.names)
     arrays |= _pack("aliases", [x for pair in h.aliases.items() for x in pair])
     arrays |= _pack("dropped", [x for pair in h.dropped for x in pair])
-    partial = f"{os.fspath(path)}.part"
-    with open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
+    target = Path(path)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        with open(Path(folder) / "part", "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(file.name, target)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Any, ...]:
     """The arguments of `Hierarchy`."""
-    arrays = _read(path)
-    if arrays["format"] > FORMAT:
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return _arguments(file, path)
+    except (HierarchyError, FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:  # a damaged archive raises almost anything
         raise HierarchyError(
-            f"expected format {FORMAT} or older, got {arrays['format']} in {os.fspath(path)!r}; "
+            f"expected a file written by Hierarchy.save, got {os.fspath(path)!r}"
+        ) from error
+
+
+def _arguments(arrays: Mapping[str, NDArray[Any]], path: str | os.PathLike[str]) -> tuple[Any, ...]:
+    version = arrays["format"]
+    if version > FORMAT:
+        raise HierarchyError(
+            f"expected format {FORMAT} or older, got {version} in {os.fspath(path)!r}; "
             "a newer hierloss reads it"
         )
     names, aliases, dropped = (_unpack(key, arrays) for key in ("names", "aliases", "dropped"))
     child, parent = arrays["edges"]
+    child, parent = _input.edge_array(child, parent, len(names))
     return names, child, parent, dict(_pairs(aliases)), _pairs(dropped)
-
-
-def _read(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    expected = {"format", "edges"} | {
-        key + end for key in ("names", "aliases", "dropped") for end in ("", "_offsets")
-    }
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {key: file[key] for key in expected}
-    except (AttributeError, LookupError, TypeError, ValueError, EOFError, BadZipFile) as error:
-        raise HierarchyError(
-            f"expected a file written by Hierarchy.save, got {os.fspath(path)!r}"
-        ) from error
 
 
 def _pairs(flat: Sequence[str]) -> list[tuple[str, str]]:
@@ -67,6 +70,6 @@ def _pack(key: str, strings: Sequence[str]) -> dict[str, NDArray[Any]]:
     return {key: np.frombuffer(b"".join(encoded), dtype=np.uint8), f"{key}_offsets": offsets}
 
 
-def _unpack(key: str, arrays: dict[str, NDArray[Any]]) -> list[str]:
+def _unpack(key: str, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     data, offsets = arrays[key].tobytes(), arrays[f"{key}_offsets"].tolist()
     return [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(offsets)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hierloss.kernels.reference import reach
-from hierloss.topology import Topology, check_shape, to_rows
+from hierloss.topology import Topology, check_shape, dense, to_rows
 
 
 class Target(NamedTuple):
@@ -18,26 +18,27 @@ class Target(NamedTuple):
     Attributes:
         positive: Where a class is known to be positive.
         unknown: Where it is not known; None where everything is known.
+        wrong: Where there is no label but something else; None where that is nowhere.
         closed: Where a class or a descendant of it is positive.
     """
 
     positive: Tensor
     unknown: Tensor | None
+    wrong: Tensor | None
     closed: Tensor
 
 
-def prepare(target: Tensor, shape: torch.Size, topology: Topology, validate: bool | None) -> Target:
+def prepare(target: Tensor, shape: torch.Size, topology: Topology, validate: bool) -> Target:
     """The target of an input of a given shape.
 
     Raises:
+        TypeError: Something that is no target.
         ValueError: Another shape, a value that is no label, a target that is not closed upward.
     """
-    target = _dense(target)
+    target = dense(target, "a target")
     check_shape(target, "a target", shape)
-    if validate is None:
-        validate = target.device.type == "cpu" and not torch.compiler.is_compiling()
-    positive, unknown = _told_apart(target, validate)
-    y = Target(positive, unknown, positive)
+    positive, unknown, wrong = told_apart(target, validate)
+    y = Target(positive, unknown, wrong, positive)
     if validate or unknown is not None:
         y = y._replace(closed=reach(positive, topology))
     if validate and not torch.equal(y.closed, positive):
@@ -45,32 +46,36 @@ def prepare(target: Tensor, shape: torch.Size, topology: Topology, validate: boo
     return y
 
 
-def _dense(target: Tensor) -> Tensor:
-    if not isinstance(target, Tensor):
-        raise TypeError(f"expected a target that is a Tensor, got {type(target).__name__}")
-    return target if target.layout == torch.strided else target.to_dense()
-
-
-def _told_apart(target: Tensor, validate: bool) -> tuple[Tensor, Tensor | None]:
+def told_apart(target: Tensor, validate: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Rows of what is positive, what is unknown, and what is no label."""
     if target.dtype == torch.bool:
-        return to_rows(target), None
+        return to_rows(target), None, None
+    if target.is_complex():
+        raise TypeError(f"expected a target of bool, integers or floats, got {target.dtype}")
     positive = target == 1
-    unknown = ~(positive | (target == 0))
+    other = ~(positive | (target == 0))
+    if validate and not other.any():
+        return to_rows(positive), None, None
+    unknown = _is_unknown(target)
+    wrong = other & ~unknown
     if validate:
-        if not unknown.any():
-            return to_rows(positive), None
-        _check_marks(target, unknown)
-    return to_rows(positive), to_rows(unknown)
+        _check_marks(target, wrong)
+    return to_rows(positive), to_rows(unknown), None if validate else to_rows(wrong)
 
 
-def _check_marks(target: Tensor, unknown: Tensor) -> None:
-    marked = target.isnan() if target.is_floating_point() else target == -1
-    wrong = (unknown & ~marked).nonzero().tolist()
-    if wrong:
+def _is_unknown(target: Tensor) -> Tensor:
+    if target.is_floating_point():
+        return target.isnan()
+    return target == -1 if target.dtype.is_signed else torch.zeros_like(target, dtype=torch.bool)
+
+
+def _check_marks(target: Tensor, wrong: Tensor) -> None:
+    found = wrong.nonzero().tolist()
+    if found:
         expected = "0, 1 or NaN" if target.is_floating_point() else "0, 1 or -1"
         raise ValueError(
             f"expected targets of {expected}, the last for unknown, got "
-            f"{target[tuple(wrong[0])].item()} at {wrong[0]} of a target of {target.dtype}"
+            f"{target[tuple(found[0])].item()} at {found[0]} of a target of {target.dtype}"
         )
 
 

@@ -15,7 +15,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hierloss._costs import Reduction, check_balance, check_options, costs, reduced, weights
+from hierloss._costs import (
+    Reduction,
+    check_balance,
+    check_options,
+    check_probabilities,
+    costs,
+    reduced,
+    weights,
+)
 from hierloss._targets import prepare
 from hierloss.hierarchy import Hierarchy
 from hierloss.kernels import reference
@@ -223,9 +231,11 @@ def hybrid_loss(
             matter.
         pos_weight: Factor on the terms of positive classes, as in `torch.nn.BCEWithLogitsLoss`.
         sample_weight: Factor on the terms of each sample.
-        validate_targets: Check values and closure of the target. By default that is done on the
-            CPU, and not on an accelerator, where it would wait for it. Where a target that is not
-            closed goes unchecked, the loss of the classes concerned has no meaning.
+        validate_targets: Check values and closure of the target, and that probabilities are some.
+            By default that is done on the CPU, and not on an accelerator, where it would wait for
+            it, nor under `torch.compile`; under `torch.func.vmap` it has to be False. Unchecked, a
+            value that is no label makes its term NaN, and where a target is not closed, the terms
+            of the classes concerned have no meaning.
 
     Shape:
         `input`, `local_input` and `target` are `(*, n)`, `weight` and `pos_weight` `(n,)`,
@@ -234,7 +244,7 @@ def hybrid_loss(
 
     Raises:
         ValueError: A shape, a target value, a target that is not closed upward, an option.
-        TypeError: An input that is not floating point.
+        TypeError: An input that is not floating point, something that is no tensor.
 
     Example:
         >>> h = Hierarchy.from_edges([("A", "B")], names=["A", "B"])
@@ -254,8 +264,14 @@ def hybrid_loss(
     if local_input is not None:
         _checked(local_input, "local_input", topology)
         check_shape(local_input, "local_input", input.shape)
-    y = prepare(target, input.shape, topology, validate_targets)
-    factor = weights(y, weight, pos_weight, sample_weight)
+    validate = validate_targets
+    if validate is None:
+        validate = input.device.type == "cpu" and not torch.compiler.is_compiling()
+    if validate and not from_logits:
+        check_probabilities(input, "an input")
+        check_probabilities(input if local_input is None else local_input, "a local_input")
+    y = prepare(target, input.shape, topology, validate)
+    factor = weights(y, input.dtype, weight, pos_weight, sample_weight)
     rows = to_rows(input)
     loss = input.new_zeros(())
     with torch.autocast(input.device.type, enabled=False):
@@ -275,6 +291,9 @@ def _checked(scores: Tensor, what: str, hierarchy: Hierarchy | Topology) -> Topo
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         got = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise TypeError(f"expected {what} that is a floating point Tensor, got {got}")
-    topology = Topology.of(hierarchy, scores.device)
+    if isinstance(hierarchy, Topology):
+        topology = hierarchy
+    else:
+        topology = Topology.of(hierarchy, scores.device)
     check_classes(scores, what, topology.hierarchy)
     return topology

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from hierloss import _labels, _store
+from hierloss import _input, _labels, _store
 from hierloss._constructors import Constructors
 from hierloss._dag import Neighbours
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Hierarchy"]
 
@@ -27,7 +30,8 @@ class Hierarchy(Constructors):
     asked by name is answered in names, what is asked by column in columns.
 
     Build one with `from_edges`, `from_parents`, `from_paths`, `from_obo`, `from_networkx`,
-    `from_matrix` or `load`. A hierarchy is immutable, hashable, picklable and equal by content.
+    `from_matrix` or `load`. A hierarchy is immutable, hashable, picklable and equal by content:
+    names, edges and aliases.
 
     Attributes:
         names: Names of the classes, in column order.
@@ -47,7 +51,7 @@ class Hierarchy(Constructors):
         (('animal', 'mammal'), (0, 1))
     """
 
-    def with_aliases(self, aliases: Mapping[str, str]) -> Hierarchy:
+    def with_aliases(self, aliases: Mapping[str, str]) -> Self:
         """The same hierarchy with further names, each mapped to the name of a class.
 
         Example:
@@ -56,7 +60,8 @@ class Hierarchy(Constructors):
             0
         """
         child, parent = self.edge_index
-        return Hierarchy(self.names, child, parent, {**self.aliases, **aliases}, self.dropped)
+        merged = _input.merged(self.aliases, aliases)
+        return type(self)(self.names, child, parent, merged, self.dropped)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the hierarchy to an ``.npz`` file, without pickle."""
@@ -93,13 +98,16 @@ class Hierarchy(Constructors):
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Hierarchy, (self.names, *self.edge_index, dict(self.aliases), self.dropped)
+        return type(self), (self.names, *self.edge_index, dict(self.aliases), self.dropped)
 
     def __deepcopy__(self, memo: object) -> Hierarchy:
         return self
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Hierarchy is immutable; build a new one to change {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Hierarchy is immutable; it keeps {name!r}")
 
     @cached_property
     def _hash(self) -> int:

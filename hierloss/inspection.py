@@ -94,7 +94,7 @@ def read(
     from hierloss_adapters.graph import read_edges, read_paths
 
     if kind == "paths":
-        return Inspected(read_paths(path, sep=sep or "/", encoding=encoding))
+        return Inspected(read_paths(path, sep="/" if sep is None else sep, encoding=encoding))
     return Inspected(
         read_edges(path, columns=columns, delimiter=delimiter, on_cycle=on_cycle, encoding=encoding)
     )

@@ -63,13 +63,15 @@ class Topology(nn.Module):
         self._register("ancestors", hierarchy._up, hierarchy.levels)
 
     @staticmethod
-    def of(hierarchy: Hierarchy | Topology, device: torch.device) -> Topology:
-        """The topology of a hierarchy on a device, made once; a topology is its own."""
-        if isinstance(hierarchy, Topology):
-            return hierarchy
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch gives it no types
+    def of(hierarchy: Hierarchy, device: torch.device) -> Topology:
+        """The topology of a hierarchy on a device, made once."""
         cache: dict[torch.device, Topology] = getattr(hierarchy, "_cache", {})
         if device not in cache:
-            cache[device] = Topology(hierarchy).to(device)
+            made = Topology(hierarchy).to(device)
+            if type(made.parents) is not Tensor:  # a tracer's, which must not outlive it
+                return made
+            cache[device] = made
         return cache[device]
 
     def rounds(self, direction: Direction) -> Iterator[Tensor]:
@@ -90,8 +92,21 @@ class Topology(nn.Module):
         return repr(self.hierarchy)
 
 
+def check_tensor(x: object, what: str) -> None:
+    """Raise unless something is a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected {what} that is a Tensor, got {type(x).__name__}")
+
+
+def dense(x: Tensor, what: str) -> Tensor:
+    """A tensor in the plain layout."""
+    check_tensor(x, what)
+    return x if x.layout == torch.strided else x.to_dense()
+
+
 def check_classes(x: Tensor, what: str, h: Hierarchy) -> None:
     """Raise unless the last dimension of a tensor has one entry a class."""
+    check_tensor(x, what)
     if x.ndim == 0 or x.shape[-1] != len(h):
         raise ValueError(
             f"expected {what} with the {len(h)} classes of the hierarchy in the last dimension, "
@@ -101,6 +116,7 @@ def check_classes(x: Tensor, what: str, h: Hierarchy) -> None:
 
 def check_shape(x: Tensor, what: str, shape: torch.Size) -> None:
     """Raise unless a tensor has a given shape."""
+    check_tensor(x, what)
     if x.shape != shape:
         raise ValueError(f"expected {what} of shape {tuple(shape)}, got {tuple(x.shape)}")
 

@@ -37,7 +37,7 @@ def dags(draw: Draw, max_size: int = 12) -> Problem:
 def diamonds(draw: Draw) -> Problem:
     """A chain of diamonds, with a shortcut from the last class to the first."""
     k = draw(st.integers(1, 4))
-    edges = {(0, 0)} - {(0, 0)}
+    edges: set[tuple[int, int]] = set()
     for top in range(0, 3 * k, 3):
         edges |= {(top + 1, top), (top + 2, top), (top + 3, top + 1), (top + 3, top + 2)}
     return _shuffled(draw, 3 * k + 1, edges | {(3 * k, 0)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import networkx as nx
@@ -13,8 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hierloss.functional as HF
 import strategies as hl
-from hierloss import CycleError, Hierarchy, HierarchyError, UnknownClassError
+from hierloss import MCM, CycleError, Hierarchy, HierarchyError, HybridLoss, UnknownClassError
 from oracles import Problem
 
 EDGES = [("cat", "mammal"), ("dog", "mammal"), ("mammal", "animal"), ("dog", "pet")]
@@ -130,11 +132,20 @@ def test_from_matrix_accepts_an_empty_diagonal() -> None:
         ([[1, 1], [0, 0]], "diagonal of ones, or of zeros"),
         ([[1, 1], [1, 1]], r"no cycle, got classes \[0, 1\]"),
         ([[1, 1, 0], [0, 1, 1], [0, 0, 1]], "transitively closed .* use from_edges"),
+        (torch.eye(3).bfloat16() * 0.5, "zeros and ones"),
     ],
 )
 def test_from_matrix_refuses_what_is_no_ancestor_matrix(matrix, message: str) -> None:
     with pytest.raises(HierarchyError, match=message):
         Hierarchy.from_matrix(matrix)
+
+
+def test_from_matrix_takes_any_tensor_and_as_many_names_as_rows() -> None:
+    matrix = torch.tensor([[1.0, 1.0], [0.0, 1.0]], requires_grad=True)
+    for kind in (matrix, matrix.bfloat16(), matrix.detach().to_sparse()):
+        assert Hierarchy.from_matrix(kind, names=["a", "b"]).edges == (("b", "a"),)
+    with pytest.raises(HierarchyError, match="2 names, one for each column, got 3"):
+        Hierarchy.from_matrix(matrix, names=["a", "b", "c"])
 
 
 def test_from_matrix_refuses_the_wrong_orientation() -> None:
@@ -195,7 +206,7 @@ def test_what_is_dropped_is_minimal_and_deterministic(data) -> None:
         (lambda: Hierarchy.from_edges([("a", 1)]), TypeError, "both strings and integers"),
         (lambda: Hierarchy.from_edges([("a", None)]), TypeError, "got None"),
         (lambda: Hierarchy.from_edges([(True, False)]), TypeError, "got True"),
-        (lambda: Hierarchy.from_edges(["ab"]), TypeError, "pairs, got the string 'ab'"),
+        (lambda: Hierarchy.from_edges(["ab"]), TypeError, "pairs, got 'ab'"),
         (lambda: Hierarchy.from_edges([("a", "b", "c")]), TypeError, "pairs, got"),
         (lambda: Hierarchy.from_edges([("a", "b")], [1, "b"]), TypeError, "strings, got 1"),
         (lambda: Hierarchy.from_edges([("a", "b")], on_cycle="x"), ValueError, "on_cycle"),
@@ -203,6 +214,12 @@ def test_what_is_dropped_is_minimal_and_deterministic(data) -> None:
         (lambda: Hierarchy.from_parents([None, (0, -1)]), UnknownClassError, "class -1"),
         (lambda: Hierarchy.from_parents([None, "0"]), TypeError, "from_edges"),
         (lambda: Hierarchy.from_parents([None, 0], ["a"]), HierarchyError, "2 names"),
+        (lambda: Hierarchy.from_edges([{"a", "b"}]), TypeError, "pairs, got {"),
+        (lambda: Hierarchy.from_edges([("a", "b")], "ab"), TypeError, "names, got the string 'ab'"),
+        (lambda: Hierarchy.from_parents([None, b"a"]), TypeError, "got b'a'"),
+        (lambda: Hierarchy.from_parents([None, (-1,)]), UnknownClassError, "class -1"),
+        (lambda: Hierarchy(["a", "b"], [1.5], [0.0]), TypeError, "integers, got float64"),
+        (lambda: Hierarchy.from_paths(["a/b"], sep=""), ValueError, "separator .*got ''"),
         (lambda: Hierarchy.from_paths("a/b"), TypeError, "one string"),
         (lambda: Hierarchy.from_paths([3]), TypeError, "got 3"),
         (lambda: Hierarchy.from_paths(["a//b"]), HierarchyError, "empty one in 'a//b'"),
@@ -243,6 +260,10 @@ def test_aliases_lead_to_their_class() -> None:
         PETS.with_aliases({"hound": "wolf"})
     with pytest.raises(HierarchyError, match="no names of classes, got 'cat'"):
         PETS.with_aliases({"cat": "dog"})
+    with pytest.raises(HierarchyError, match="'hound', which leads to 'dog' already"):
+        h.with_aliases({"hound": "cat"})
+    with pytest.raises(TypeError, match="strings, got 3"):
+        PETS.with_aliases({3: "cat"})
 
 
 @given(p=hl.hierarchies(), data=st.data())
@@ -284,6 +305,7 @@ def test_encode_refuses_what_it_does_not_know(labels, error, message: str) -> No
         (torch.rand(2, 5), TypeError, r"h\.decode\(scores > 0\)"),
         (torch.ones(5, dtype=torch.bool), ValueError, r"shape \(samples, 5\), got \(5,\)"),
         (torch.full((1, 5), 2), ValueError, "zeros and ones"),
+        (np.ones((1, 5), dtype=bool), TypeError, "that is a Tensor, got ndarray"),
     ],
 )
 def test_decode_refuses_what_is_no_mask(mask, error, message: str) -> None:
@@ -309,6 +331,20 @@ def test_close_fills_in_implied_labels_and_leaves_other_unknowns() -> None:
     closed = h.close(torch.tensor([nan, 1.0, nan]))
     assert closed[:2].tolist() == [1, 1]
     assert closed[2].isnan()
+
+
+def test_close_refuses_scores_and_lists() -> None:
+    with pytest.raises(ValueError, match=r"expected targets of 0, 1 or NaN.* got 0\.5"):
+        PETS.close(torch.full((5,), 0.5))
+    with pytest.raises(TypeError, match="target that is a Tensor, got list"):
+        PETS.close([0, 1, 0, 0, 0])
+
+
+def test_sparse_targets_are_understood_everywhere() -> None:
+    sparse = PETS.encode([["dog"]], sparse=True)
+    assert PETS.decode(sparse) == [("animal", "pet", "mammal", "dog")]
+    assert PETS.is_coherent(sparse)
+    assert torch.equal(PETS.close(sparse), sparse.to_dense())
 
 
 def test_violations_are_by_edge() -> None:
@@ -341,10 +377,13 @@ def test_equal_by_content(p: Problem) -> None:
 def test_it_is_immutable() -> None:
     with pytest.raises(AttributeError, match="immutable"):
         PETS.names = ()
-    with pytest.raises(ValueError, match="read-only"):
-        PETS.levels[0] = 3
-    with pytest.raises(ValueError, match="read-only"):
-        PETS.edge_index[0, 0] = 3
+    with pytest.raises(AttributeError, match="immutable"):
+        del PETS.names
+    for array in (PETS.levels, PETS.edge_index):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 3
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.setflags(write=True)
     with pytest.raises(TypeError):
         PETS.aliases["hound"] = "dog"
 
@@ -364,6 +403,46 @@ def test_load_keeps_what_was_dropped(tmp_path: Path) -> None:
         h = Hierarchy.from_edges([("a", "b"), ("b", "a")], on_cycle="drop")
     h.save(tmp_path / "h.npz")
     assert Hierarchy.load(tmp_path / "h.npz").dropped == (("b", "a"),)
+    assert h.with_aliases({"c": "a"}).dropped == (("b", "a"),)
+
+
+def test_load_refuses_damaged_files(tmp_path: Path) -> None:
+    PETS.save(tmp_path / "h")
+    whole = (tmp_path / "h").read_bytes()
+    for i in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[i] ^= 0xFF
+        (tmp_path / "h").write_bytes(damaged)
+        try:
+            assert len(Hierarchy.load(tmp_path / "h")) == len(PETS)
+        except HierarchyError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("edges", np.zeros((3, 2), dtype=np.int64)),
+        ("edges", np.array([[1.5], [0.0]])),
+        ("names", np.full(24, 255, dtype=np.uint8)),
+        ("format", np.array([1, 1])),
+    ],
+)
+def test_load_refuses_contents_that_save_does_not_write(tmp_path: Path, key, value) -> None:
+    PETS.save(tmp_path / "h")
+    with np.load(tmp_path / "h") as file:
+        arrays = dict(file)
+    with (tmp_path / "new").open("wb") as file:
+        np.savez(file, **{**arrays, key: value})
+    with pytest.raises(HierarchyError, match=r"Hierarchy\.save, got"):
+        Hierarchy.load(tmp_path / "new")
+
+
+def test_saving_at_the_same_time_leaves_one_whole_file(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(PETS.save, [tmp_path / "h"] * 20))
+    assert Hierarchy.load(tmp_path / "h") == PETS
+    assert [file.name for file in tmp_path.iterdir()] == ["h"]
 
 
 def test_load_never_unpickles_and_refuses_other_files(tmp_path: Path) -> None:
@@ -397,7 +476,37 @@ def test_nothing_is_quadratic_in_the_number_of_classes() -> None:
     n = 200_000  # a square table of it would take 40 GB
     h = Hierarchy.from_parents([None, *(i // 2 for i in range(n - 1))])
     scores = torch.arange(n, dtype=torch.float32)
-    from hierloss import MCM, HybridLoss
-
     assert MCM(h)(scores)[0] == n - 1
     assert HybridLoss(h)(torch.zeros(n), h.close(scores == n - 1)).isfinite()
+
+
+def test_dropping_a_long_cycle_is_not_quadratic() -> None:
+    n = 50_000  # its square would be hours
+    edges = [(str(i), str(i + 1)) for i in reversed(range(n - 1))]
+    with pytest.warns(UserWarning, match="dropped 1 edges"):
+        h = Hierarchy.from_edges([*edges, (str(n - 1), "0")], on_cycle="drop")
+    assert h.dropped == ((str(n - 1), "0"),)
+
+
+def test_a_subclass_stays_one() -> None:
+    class Taxonomy(Hierarchy):
+        pass
+
+    h = Taxonomy.from_parents([None, 0])
+    assert type(h) is Taxonomy
+    assert type(h.with_aliases({"x": "0"})) is Taxonomy
+
+
+def test_names_from_numpy_become_plain_strings() -> None:
+    h = Hierarchy.from_edges(np.array([["b", "a"]]))
+    assert {type(name) for name in h.names} == {str}
+    assert repr(h.edges) == "(('b', 'a'),)"
+
+
+def test_tracing_with_fake_tensors_leaves_no_trace() -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    h = Hierarchy.from_parents([None, 0])
+    with FakeTensorMode():
+        assert HF.mcm(torch.zeros(3, 2), h).shape == (3, 2)
+    assert HF.mcm(torch.tensor([0.0, 1.0]), h).tolist() == [1, 1]

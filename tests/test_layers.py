@@ -14,7 +14,7 @@ from torch.testing import assert_close
 import hierloss.functional as HF
 import strategies as hl
 from hierloss import LMC, MCM, Hierarchy
-from oracles import decider, lmc, mcm
+from oracles import Problem, decider, lmc, mcm
 
 LAYERS = {
     "mcm": (HF.mcm, mcm),
@@ -131,6 +131,18 @@ def test_ties_go_to_the_class_itself_then_to_the_first_child(data) -> None:
     expected = torch.zeros_like(scores)
     for a in range(p.n):
         expected[0, decider(p, scores[0].tolist(), a)] += 1
+    assert torch.equal(scores.grad, expected)
+
+
+@given(data=st.data())
+def test_ties_of_lmc_closure_go_to_the_class_itself_then_to_the_first_parent(data) -> None:
+    p = data.draw(hl.hierarchies())
+    scores = data.draw(hl.tied_scores(p.n, 1)).requires_grad_()
+    HF.lmc(scores, p.hierarchy, closure=True).sum().backward()
+    upside_down = Problem(p.n, frozenset((parent, child) for child, parent in p.edges))
+    expected = torch.zeros_like(scores)
+    for a in range(p.n):
+        expected[0, decider(upside_down, (-scores[0]).tolist(), a)] += 1
     assert torch.equal(scores.grad, expected)
 
 

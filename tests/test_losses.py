@@ -358,8 +358,9 @@ class LargestFloat32(TorchDispatchMode):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_never_makes_a_float32_copy(loss, oracle, dtype) -> None:
     scores = torch.randn(3, 5, dtype=dtype, requires_grad=True)
+    weights = {"weight": torch.rand(5), "pos_weight": torch.rand(5), "sample_weight": torch.rand(3)}
     with LargestFloat32() as seen, torch.autocast("cpu", dtype=dtype):
-        loss(scores, CLOSED, DAG).backward()
+        loss(scores, CLOSED, DAG, **weights).backward()
     assert seen.size <= 1
     assert scores.grad.dtype == dtype
     assert scores.grad.any()
@@ -381,15 +382,17 @@ def test_trains_under_autocast(loss, oracle, from_logits: bool, dtype) -> None:
 
 
 @losses
-def test_gradients_of_single_samples_through_vmap(loss, oracle) -> None:
-    scores = torch.randn(3, 5, dtype=torch.float64)
+@forms
+def test_gradients_of_single_samples_through_vmap(loss, oracle, from_logits: bool) -> None:
+    scores = torch.rand(3, 5, dtype=torch.float64)
+    options = {"from_logits": from_logits, "reduction": "sum"}
 
     def single(s: Tensor, y: Tensor) -> Tensor:
-        return loss(s, y, DAG, reduction="sum", validate_targets=False)
+        return loss(s, y, DAG, validate_targets=False, **options)
 
     per_sample = torch.func.vmap(torch.func.grad(single))(scores, CLOSED.bool())
     leaf = scores.clone().requires_grad_()
-    loss(leaf, CLOSED.bool(), DAG, reduction="sum").backward()
+    loss(leaf, CLOSED.bool(), DAG, **options).backward()
     assert_close(per_sample, leaf.grad)
 
 
@@ -442,7 +445,7 @@ def test_targets_are_tensors(loss, oracle) -> None:
         ({"weight": torch.ones(4)}, r"weight for each class of shape \(5,\), got \(4,\)"),
         ({"pos_weight": torch.ones(1)}, r"pos_weight for each class of shape \(5,\), got \(1,\)"),
         ({"sample_weight": torch.ones(5)}, r"sample_weight .* of shape \(3,\), got \(5,\)"),
-        ({"from_logits": False}, "probabilities from 0 to 1 .* use from_logits=True"),
+        ({"from_logits": False}, "probabilities from 0 to 1 .* got 2.0; .* use from_logits=True"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(loss, oracle, options, message) -> None:
@@ -518,3 +521,143 @@ def test_validation_can_be_switched_off(module, function) -> None:
     with pytest.raises(ValueError, match="closed upward"):
         module(DAG)(scores, OPEN)
     assert module(DAG, validate_targets=False)(scores, OPEN).isfinite()
+
+
+@losses
+@given(data=st.data())
+def test_a_weight_of_two_is_a_class_that_is_there_twice(loss, oracle, data) -> None:
+    p = data.draw(hl.hierarchies(8))
+    a = data.draw(st.integers(0, p.n - 1))
+    twin = {(p.n, parent) for parent in p.parents[a]} | {(child, p.n) for child in p.children[a]}
+    twice = Problem(p.n + 1, p.edges | twin)
+    columns = [*range(p.n), a]
+    scores, target = data.draw(hl.distinct_scores(p.n)), data.draw(hl.targets(p))
+    weight = torch.ones(p.n, dtype=torch.float64)
+    weight[a] = 2
+    expected = loss(scores[:, columns], target[:, columns], twice.hierarchy, reduction="sum")
+    assert_close(loss(scores, target, p.hierarchy, reduction="sum", weight=weight), expected)
+
+
+@losses
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weight_zero_leaves_out_whatever_decides(loss, oracle, value: float) -> None:
+    h = Hierarchy.from_parents([None, None])
+    scores = torch.tensor([[0.3, value], [0.3, value]], requires_grad=True)
+    target = torch.tensor([[1, 0], [1, 1]])
+    result = loss(scores, target, h, reduction="sum", weight=torch.tensor([1.0, 0.0]))
+    (gradient,) = torch.autograd.grad(result, scores)
+    assert_close(result, 2 * F.softplus(torch.tensor(-0.3)))
+    assert gradient[:, 1].tolist() == [0, 0]
+
+
+@losses
+@pytest.mark.parametrize("reduction", ["mean", "batchmean", "none"])
+def test_sample_weight_goes_with_every_reduction(loss, oracle, reduction) -> None:
+    scores, by_sample = torch.randn(3, 5), torch.tensor([2.0, 0.0, 1.0])
+    terms = loss(scores, CLOSED, DAG, reduction="none") * by_sample[:, None]
+    expected = {"mean": terms.mean(), "batchmean": terms.sum() / 3, "none": terms}[reduction]
+    actual = loss(scores, CLOSED, DAG, reduction=reduction, sample_weight=by_sample)
+    assert_close(actual, expected)
+
+
+def test_local_input_takes_the_gradient_of_lh_loss() -> None:
+    scores, local = (torch.randn(3, 5, requires_grad=True) for _ in range(2))
+    total = HF.hybrid_loss(scores, CLOSED, DAG, local_input=local, reduction="sum")
+    by_scores, by_local = torch.autograd.grad(total, (scores, local))
+    parts = (HF.mc_loss, scores, by_scores), (HF.lh_loss, local, by_local)
+    for loss, x, gradient in parts:
+        (alone,) = torch.autograd.grad(loss(x, CLOSED, DAG, reduction="sum"), x)
+        assert_close(gradient, alone / 2)
+
+
+@losses
+@given(data=st.data())
+def test_unknown_targets_need_no_validation(loss, oracle, data) -> None:
+    p = data.draw(hl.hierarchies())
+    scores, target = data.draw(hl.distinct_scores(p.n)), data.draw(hl.unknown_targets(p))
+    unchecked = loss(scores, target, p.hierarchy, validate_targets=False)
+    assert torch.equal(unchecked, loss(scores, target, p.hierarchy))
+
+
+@losses
+@pytest.mark.parametrize(
+    "target",
+    [
+        torch.tensor([0.0, 0.5, 0.0, 0.0, 0.0]),
+        torch.tensor([0.0, torch.inf, 0.0, 0.0, 0.0]),
+        torch.tensor([0, -2, 0, 0, 0]),
+        torch.tensor([0, 255, 0, 0, 0], dtype=torch.uint8),
+    ],
+    ids=["half", "inf", "-2", "255"],
+)
+def test_what_is_no_label_is_refused_or_nan_but_never_unknown(loss, oracle, target) -> None:
+    scores = torch.randn(5)
+    with pytest.raises(ValueError, match=r"expected targets of .* at \[1\]"):
+        loss(scores, target, DAG)
+    terms = loss(scores, target, DAG, reduction="none", validate_targets=False)
+    assert terms.isnan().tolist() == [False, True, False, False, False]
+
+
+@losses
+def test_costs_of_float64_are_exact_where_softplus_turns_linear(loss, oracle) -> None:
+    single = Hierarchy.from_parents([None])
+    scores = torch.tensor([[25.0], [39.0], [41.0]], dtype=torch.float64)
+    expected = scores + torch.log1p(torch.exp(-scores))
+    terms = loss(scores, torch.zeros(3, 1), single, reduction="none")
+    assert_close(terms, expected, rtol=torch.finfo(torch.float64).eps, atol=0)
+
+
+@losses
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_sums_count_every_class(loss, oracle, dtype) -> None:
+    n = 20_000  # more than one block of rows
+    flat = Hierarchy.from_edges([], names=[str(i) for i in range(n)])
+    total = loss(torch.full((1, n), 2.0, dtype=dtype), torch.ones(1, n), flat, reduction="sum")
+    one = F.softplus(torch.tensor(-2.0)).to(dtype).float()
+    assert_close(total, n * one)
+
+
+@losses
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_probabilities_are_computed_in_float32(loss, oracle, dtype) -> None:
+    p = torch.rand(3, 5).to(dtype)
+    actual = loss(p, CLOSED, DAG, from_logits=False)
+    assert_close(actual, loss(p.float(), CLOSED, DAG, from_logits=False))
+
+
+@losses
+def test_autocast_is_off_inside(loss, oracle, monkeypatch) -> None:
+    seen = []
+    plain = HF.costs
+    monkeypatch.setattr(
+        HF, "costs", lambda *args: seen.append(torch.is_autocast_enabled("cpu")) or plain(*args)
+    )
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss(torch.randn(3, 5), CLOSED, DAG)
+    assert seen
+    assert not any(seen)
+
+
+@losses
+@forms
+def test_compiles_as_one_graph(loss, oracle, from_logits: bool) -> None:
+    topology = HybridLoss(DAG).topology
+    target = CLOSED.bool()
+
+    def step(scores: Tensor) -> Tensor:
+        scores = scores if from_logits else scores.sigmoid()
+        return loss(scores, target, topology, from_logits=from_logits)
+
+    compiled = torch.compile(step, backend="aot_eager", fullgraph=True)
+    scores = torch.randn(3, 5, requires_grad=True)
+    (by_graph,) = torch.autograd.grad(compiled(scores), scores)
+    (eager,) = torch.autograd.grad(step(scores), scores)
+    assert_close(compiled(scores), step(scores))
+    assert_close(by_graph, eager)
+
+
+@losses
+@pytest.mark.parametrize("name", ["weight", "pos_weight", "sample_weight"])
+def test_weights_are_tensors(loss, oracle, name: str) -> None:
+    with pytest.raises(TypeError, match=f"a {name} for each .* that is a Tensor, got list"):
+        loss(torch.randn(1, 5), CLOSED[:1], DAG, **{name: [1.0]})

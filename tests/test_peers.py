@@ -184,3 +184,34 @@ def test_importing_prints_nothing_and_needs_no_extra() -> None:
     )
     assert run.stderr == ""
     assert run.stdout in ("[]\n", "['networkx']\n")  # torch itself may import networkx
+
+
+def test_children_and_parents_share_one_numbering() -> None:
+    h = Hierarchy.from_edges([("z", "a"), ("a", "m")])
+    assert [(h.names[c], h.names[p]) for c, p in h.edge_index.T] == [("a", "m"), ("z", "a")]
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.uint8, torch.float32])
+def test_negatives_of_integer_labels_are_their_complement(dtype: torch.dtype) -> None:
+    scores, target = torch.randn(2, 3), torch.tensor([[1, 1, 0], [0, 0, 0]])
+    expected = MCLoss(CHAIN)(scores, target.bool())
+    assert torch.equal(MCLoss(CHAIN)(scores, target.to(dtype)), expected)
+
+
+@pytest.mark.parametrize("module", [MCM, MCLoss, LHLoss, HybridLoss])
+def test_constructors_print_nothing(module, capsys) -> None:
+    module(CHAIN)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_ancestor_matrix_has_one_orientation_and_it_is_checked() -> None:
+    descendants = torch.tensor([[1, 1, 1], [0, 1, 0], [0, 0, 1]])
+    assert MCM(Hierarchy.from_matrix(descendants))(torch.tensor([0.1, 0.2, 0.9]))[0] == 0.9
+    with pytest.raises(ValueError, match="pass orientation='ancestor_rows'"):
+        Hierarchy.from_matrix(descendants.T)
+
+
+def test_sweeps_ask_no_tensor_for_its_values() -> None:
+    compiled = torch.compile(MCM(SHORTCUT), backend="aot_eager", fullgraph=True)
+    scores = torch.randn(4, 9)
+    assert torch.equal(compiled(scores), MCM(SHORTCUT)(scores))
