@@ -66,8 +66,7 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
     """Edges between each path and its beginning, and all paths by level."""
     if isinstance(paths, str):
         raise TypeError(f"expected a sequence of paths, got one string; write [{paths!r}]")
-    if not isinstance(sep, str) or not sep:
-        raise ValueError(f"expected a separator between the components of a path, got {sep!r}")
+    check_separator(sep)
     level: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
     for path in paths:
@@ -76,6 +75,12 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
         level.update((name, i) for i, name in enumerate(chain))
         edges.update((edge, None) for edge in zip(chain[1:], chain[:-1], strict=True))
     return list(edges), sorted(level, key=level.__getitem__)
+
+
+def check_separator(sep: str) -> None:
+    """Raise unless it can separate the components of a path."""
+    if not isinstance(sep, str) or not sep:
+        raise ValueError(f"expected a separator between the components of a path, got {sep!r}")
 
 
 def name_list(names: Iterable[str]) -> list[str]:

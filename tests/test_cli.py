@@ -79,7 +79,7 @@ def test_inspect_says_what_an_ontology_is(tmp_path: Path) -> None:
         "edges 1 (is_a 1",
         "roots 1: X:1 (top)",
         "depth 1",
-        "several parents 0 classes (0.0%), up to 1",
+        "several parents 0 classes (0.0%), at most 1",
         "aliases 1",
         "obsolete 1 terms",
         "problems none",

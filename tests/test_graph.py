@@ -366,3 +366,15 @@ def test_malformed_paths_are_named(write, path):
 def test_no_paths(write, text):
     with pytest.raises(HierarchyError, match=r"paths\.txt: expected at least one path"):
         read_paths(write(text, "paths.txt"))
+
+
+@pytest.mark.parametrize("read", [read_edges, read_paths])
+def test_files_that_are_no_text(write, read):
+    with pytest.raises(HierarchyError, match=r"edges\.csv: .* utf-8, got utf-16; .*='utf-16'"):
+        read(write("child,parent\na,b\n".encode("utf-16")))
+    with pytest.raises(HierarchyError, match=r"edges\.csv: .* got a zstd file; decompress"):
+        read(write(b"\x28\xb5\x2f\xfd\x00"))
+    with pytest.raises(HierarchyError, match=r"got the URL https://x\.org/e\.csv; download"):
+        read("https://x.org/e.csv")
+    with pytest.raises(ValueError, match="expected the name of an encoding, got 'utf-9'"):
+        read(write("child,parent\na,b\n"), encoding="utf-9")

@@ -1,13 +1,17 @@
 """Pictures: what is in them and where, not how they look to the pixel."""
 
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import dist
+from random import Random
 
 import pytest
 import torch
+from hypothesis import given, settings
 
 from hierloss import Hierarchy, UnknownClassError
 from hierloss_adapters.plot import VIOLATED, draw, draw_neighbourhood, neighbourhood
+from strategies import hierarchies
 
 colors = pytest.importorskip("matplotlib.colors")
 
@@ -15,7 +19,7 @@ colors = pytest.importorskip("matplotlib.colors")
 @pytest.fixture
 def tree() -> Hierarchy:
     r"""A root a with children b, c and d; b has e and f, d has g, g has h."""
-    return Hierarchy.from_parents([None, 0, 0, 0, 1, 1, 3, 6], names="abcdefgh")
+    return Hierarchy.from_parents([None, 0, 0, 0, 1, 1, 3, 6], names=list("abcdefgh"))
 
 
 @pytest.fixture
@@ -40,14 +44,55 @@ def middle(span):
 def edges(ax):
     """The plain and the violated edges, as (child, parent) names."""
     spans = boxes(ax)
-    lower = {(round(middle(s), 3), round(s[3], 3)): name for name, s in spans.items()}
-    upper = {(round(middle(s), 3), round(s[2], 3)): name for name, s in spans.items()}
+    start = {(middle(s), s[3]): name for name, s in spans.items()}
+    end = {(middle(s), s[2]): name for name, s in spans.items()}
+    end |= {(s[0], (s[2] + s[3]) / 2): name for name, s in spans.items()}
 
     def named(line):
-        start, end = (tuple(round(float(v), 3) for v in point) for point in (line[0], line[-1]))
-        return upper[end], lower[start]
+        return at(end, line[-1]), at(start, line[0])
 
     return [sorted(named(line) for line in lines.get_segments()) for lines in ax.collections]
+
+
+def at(places, point):
+    """The name at a point."""
+    place = min(places, key=lambda place: dist(place, point))
+    assert dist(place, point) < 1e-6
+    return places[place]
+
+
+def meets(a, b, span):
+    """Whether the way from one point to another goes through the inside of a box."""
+    (x, y), (u, v) = a, b
+    left, right, top, bottom = span
+    if max(y, v) <= top or min(y, v) >= bottom or max(x, u) <= left or min(x, u) >= right:
+        return False
+    enter, leave = 0.0, 1.0
+    for start, step, low, high in ((x, u - x, left, right), (y, v - y, top, bottom)):
+        if abs(step) < 1e-9:
+            enter, leave = (enter, leave) if low + 0.01 < start < high - 0.01 else (1.0, 0.0)
+        else:
+            ends = sorted(((low + 0.01 - start) / step, (high - 0.01 - start) / step))
+            enter, leave = max(enter, ends[0]), min(leave, ends[1])
+    return enter < leave
+
+
+def hidden(ax):
+    """The parts of edges that are behind a box."""
+    lines = [line.tolist() for lines in ax.collections for line in lines.get_segments()]
+    parts = [part for line in lines for part in pairwise(line)]
+    return [(part, name) for name, s in boxes(ax).items() for part in parts if meets(*part, s)]
+
+
+def assert_tidy(h, **options):
+    """Every edge is there and behind no box, no boxes overlap, children are below parents."""
+    ax = draw(h, **options)
+    spans = boxes(ax)
+    plain, violated = edges(ax)
+    assert sorted(plain + violated) == sorted(h.edges)
+    assert hidden(ax) == []
+    assert not any(overlap(one, other) for one, other in combinations(spans.values(), 2))
+    assert all(spans[child][2] > spans[parent][3] for child, parent in h.edges)
 
 
 def overlap(one, other):
@@ -71,13 +116,35 @@ def test_children_are_below_all_their_parents(name, request):
     assert all(spans[child][2] > spans[parent][3] for child, parent in h.edges)
 
 
-def test_an_edge_past_a_level_goes_around_the_class_between():
-    h = Hierarchy.from_edges([("b", "a"), ("c", "b"), ("c", "a")])
-    ax = draw(h)
-    left, right, top, bottom = boxes(ax)["b"]
-    long = max(ax.collections[0].get_segments(), key=len)
-    inside = (long[:, 0] > left) & (long[:, 0] < right) & (long[:, 1] > top) & (long[:, 1] < bottom)
-    assert not inside.any()
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [("b", "a"), ("c", "b"), ("c", "a")],
+        [(f"{i + 1}", f"{i}") for i in range(9)] + [("9", "0"), ("9", "4"), ("7", "0")],
+        [("b", "a"), ("c", "a"), ("d", "b"), ("d", "c"), ("e", "d"), ("f", "d"), ("f", "a")],
+        [(f"leaf {i}", f"parent {i * k % 9}") for i in range(50) for k in range(3)],
+        [(f"leaf {i}", "root") for i in range(60)] + [("leaf 7", "leaf 3"), ("below", "leaf 9")],
+        [("sink", f"root {i}") for i in range(30)] + [(f"root {i + 1}", "root 0") for i in (4, 5)],
+    ],
+    ids=["shortcut", "shortcuts", "diamond", "dense", "wide", "many roots"],
+)
+def test_edges_go_around_the_boxes_of_other_classes(edges):
+    assert_tidy(Hierarchy.from_edges(edges))
+
+
+@given(hierarchies(max_size=24))
+@settings(deadline=None, max_examples=40)
+def test_edges_go_around_boxes_in_any_hierarchy(problem):
+    h = problem.hierarchy
+    assert_tidy(h, labels={name: "long label " * (i % 4) for i, name in enumerate(h.names)})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_edges_go_around_boxes_in_large_hierarchies(seed):
+    random = Random(seed)
+    edges = {(c, p) for c in range(1, 60) for p in random.sample(range(c), min(c, seed % 3 + 1))}
+    h = Hierarchy.from_edges([(f"class {c}", f"class {p}") for c, p in sorted(edges)])
+    assert_tidy(h, labels={name: "text " * random.randrange(12) for name in h.names})
 
 
 def test_parents_are_above_the_middle_of_their_children(tree):
@@ -89,12 +156,11 @@ def test_parents_are_above_the_middle_of_their_children(tree):
 
 
 @pytest.mark.parametrize("children", [0, 1, 12, 150])
-def test_boxes_do_not_overlap(children):
+def test_wide_levels_are_piled_up_without_overlap(children):
     edges = [(f"class {i} of many", f"family {i % 7}") for i in range(children)]
     h = Hierarchy.from_edges([*edges, *((f"family {i}", "root") for i in range(7))])
-    spans = boxes(draw(h, torch.linspace(0, 1, len(h)), labels={"family 1": "a long text " * 5}))
-    assert len(spans) == len(h)
-    assert not any(overlap(one, other) for one, other in combinations(spans.values(), 2))
+    assert_tidy(h, scores=torch.linspace(0, 1, len(h)), labels={"family 1": "a long text " * 5})
+    assert draw(h).figure.get_size_inches()[0] < 24
 
 
 def test_text_fits_its_box(tree):
@@ -122,6 +188,15 @@ def test_scores_are_printed_and_darken_the_box(tree):
     assert [text.get_text() for text in ax.texts][::7] == ["a\n0.00", "h\n1.00"]
     lightness = [sum(patch.get_facecolor()[:3]) for patch in ax.patches]
     assert lightness == sorted(lightness, reverse=True)
+
+
+def test_a_score_that_is_nan_is_hatched_and_its_edges_are_violated(tree):
+    ax = draw(tree, torch.tensor([0.9, 0.8, float("nan"), 0.2, 0.6, 0.5, 0.2, 0.1]))
+    assert [name for name, box in zip(boxes(ax), ax.patches, strict=True) if box.get_hatch()] == [
+        "c"
+    ]
+    assert ax.texts[2].get_text() == "c\nnan"
+    assert edges(ax)[1] == [("c", "a")]
 
 
 def test_true_classes_and_their_ancestors_have_a_thick_outline(tree):
@@ -165,6 +240,11 @@ def test_refuses_no_class(tree):
         draw(tree, classes=[])
 
 
+def test_refuses_classes_given_as_one_string(tree):
+    with pytest.raises(TypeError, match=r"a list of names, got the string 'beta'; pass \['beta'\]"):
+        draw(tree, classes="beta")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
@@ -199,6 +279,15 @@ def test_draw_neighbourhood_writes_a_file(tree, tmp_path, suffix, start):
     path = tmp_path / f"term.{suffix}"
     draw_neighbourhood(tree, "b", path, labels={"b": "a label"}, limit=3)
     assert path.read_bytes().startswith(start)
+
+
+def test_an_svg_has_real_text_no_date_and_always_the_same_bytes(dag, tmp_path):
+    for name in ("one.svg", "two.svg"):
+        draw_neighbourhood(dag, "d", tmp_path / name, labels={"d": "a label"})
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    assert ">a label<" in text
+    assert "<dc:date>" not in text
 
 
 def test_missing_matplotlib_names_the_extra(tree, monkeypatch):

@@ -3,56 +3,71 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hierloss import HierarchyError
 from hierloss_adapters._files import Source, at
 
 Edge = tuple[str, str, str]
+Terms = dict[str, dict[str, list[str]]]
 Clause = tuple[int, str, str]
 
-_ID = r"((?:[^\s!\\]|\\[^\sWnt])+)"
+_ID = r"(?:[^\s!\\]|\\[^\sWnt])+"
+_MODIFIER = r'\{(?:"(?:\\.|[^"\\])*"|[^"{}])*\}'
 _FORMS = {
     **dict.fromkeys(("id", "alt_id", "is_a", "replaced_by", "consider"), ("ID", _ID)),
-    **dict.fromkeys(("namespace", "default-namespace"), ("NAME", "(.+?)")),
-    "relationship": ("RELATION ID", rf"{_ID}\s+{_ID}"),
-    "is_obsolete": ("true", "((?i:true|false))"),
+    **dict.fromkeys(("namespace", "default-namespace"), ("NAME", ".+?")),
+    "name": ("NAME", ".*?"),
+    "relationship": ("RELATION ID", f"{_ID} {_ID}"),
+    "is_obsolete": ("true", "(?i:true|false)"),
 }
 _PATTERNS = {
-    tag: re.compile(rf"\s*{form}(?:\s+\{{.*\}})?(?:\s+!.*)?") for tag, (_, form) in _FORMS.items()
+    tag: re.compile(rf"({form})(?: {_MODIFIER})?(?: !.*)?") for tag, (_, form) in _FORMS.items()
 }
 _ONCE = ("id", "is_obsolete", "name", "namespace", "default-namespace")
 _SKIPPED = ("[Typedef]", "[Instance]", "[Annotation]", "[Formula]")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
 
 
-class Scan(NamedTuple):
-    """What the lines say, terms and edges each with its line, and a clean text of it."""
+def _bare(tag: str) -> str:
+    """What is left of a tag without what is easily mistaken."""
+    return tag.lower().replace("_", "").replace("-", "").replace(" ", "").removesuffix("s")
 
-    terms: dict[str, int]
+
+_MEANT = {_bare(tag): tag for tag in _FORMS}
+
+
+class Scan(NamedTuple):
+    """What the lines say, and those of the terms that say it.
+
+    The terms have plain values for each tag, lines and edges tell where terms and edges are. The
+    text is as in the file but for runs of blanks, and for modifiers in which a brace is quoted.
+    """
+
+    terms: Terms
+    lines: dict[str, int]
     edges: dict[Edge, int]
     header: dict[str, str]
-    clean: list[str]
+    text: list[str]
 
 
 class _Stanza(NamedTuple):
     line: int
     kind: str
-    clauses: list[Clause]
+    lines: list[tuple[int, str]]
 
 
 def scan(path: Source, lines: Iterable[str]) -> Scan:
     """The terms of a file; blank lines and comments mean nothing, other stanzas are skipped."""
-    found = Scan({}, {}, {}, [])
+    found = Scan({}, {}, {}, {}, [])
     for stanza in _stanzas(path, lines):
-        clauses = list(_clauses(path, stanza))
+        clauses = [_split(path, stanza.kind, *line) for line in stanza.lines]
+        _check_once(path, clauses, ("id",) if stanza.kind in _SKIPPED else _ONCE)
         if stanza.kind == "[Term]":
             _add_term(path, stanza.line, clauses, found)
-        for line, tag, value in clauses if stanza.kind == "header" else ():
-            if tag == "id":
-                raise at(path, line, f"expected [Term] before the first id, got {value!r}; add it")
-            found.header[tag] = value
+        elif stanza.kind == "header":
+            _add_header(path, clauses, found)
     if not found.terms:
         raise HierarchyError(f"{path}: expected at least one [Term], got none; is it an OBO file?")
     return found
@@ -60,6 +75,8 @@ def scan(path: Source, lines: Iterable[str]) -> Scan:
 
 def plain(text: str) -> str:
     """The text without its backslash escapes."""
+    if "\\" not in text:
+        return text
     return re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), text)
 
 
@@ -70,8 +87,8 @@ def _stanzas(path: Source, lines: Iterable[str]) -> Iterator[_Stanza]:
         if line.startswith("["):
             yield stanza
             stanza = _Stanza(number, _kind(path, number, line), [])
-        elif line and line[0] != "!" and stanza.kind not in _SKIPPED:
-            stanza.clauses.append((number, *_split(path, number, line)))
+        elif line and line[0] != "!":
+            stanza.lines.append((number, line))
     yield stanza
 
 
@@ -83,29 +100,39 @@ def _kind(path: Source, number: int, line: str) -> str:
     return kind
 
 
-def _split(path: Source, number: int, line: str) -> tuple[str, str]:
-    tag, colon, value = line.partition(":")
-    if not colon or line.endswith("\\"):
+def _split(path: Source, kind: str, number: int, line: str) -> Clause:
+    tag, colon, text = line.partition(":")
+    if kind not in _SKIPPED and (not colon or line.endswith("\\")):
         problem = f"expected 'tag: value' on one line, got {line!r}; join what belongs together"
         raise at(path, number, problem)
-    return tag.rstrip(), value
+    tag = tag.rstrip()
+    meant = tag if tag in _FORMS else _MEANT.get(_bare(tag), tag)
+    if meant != tag:
+        raise at(path, number, f"expected the tag {meant!r}, got {tag!r}; mend its spelling")
+    return number, tag, text
 
 
-def _clauses(path: Source, stanza: _Stanza) -> Iterator[Clause]:
-    """The clauses that matter, without modifiers, comments and escapes."""
+def _check_once(path: Source, clauses: Iterable[Clause], tags: Sequence[str]) -> None:
     first: dict[str, int] = {}
-    for line, tag, text in stanza.clauses:
-        if tag in _ONCE and first.setdefault(tag, line) != line:
+    for line, tag, _ in clauses:
+        if tag in tags and first.setdefault(tag, line) != line:
             raise at(
                 path,
                 line,
                 f"expected one {tag!r} in a stanza, got a second after that of line {first[tag]}; "
                 "take one away, or begin a new stanza with [Term]",
             )
-        if tag == "name":
-            yield line, tag, text.strip()
-        elif tag in _PATTERNS:
-            yield line, tag, _value(path, line, tag, text)
+
+
+def _values(path: Source, clauses: Iterable[Clause]) -> Iterator[tuple[int, str, str, str]]:
+    """The clauses that are read: line, tag, plain value, and the line for obonet."""
+    for line, tag, text in clauses:
+        if tag in _PATTERNS:
+            text = " ".join(text.split())
+            value = _value(path, line, tag, text)
+            # obonet knows no modifier with a quoted brace.
+            own = value if text.count("{") + text.count("}") > 2 else text
+            yield line, tag, plain(value), f"{tag}: {own}"
 
 
 def _value(path: Source, line: int, tag: str, text: str) -> str:
@@ -115,25 +142,34 @@ def _value(path: Source, line: int, tag: str, text: str) -> str:
             path,
             line,
             f"expected '{tag}: {_FORMS[tag][0]}' and perhaps ' {{...}}' and ' ! comment', "
-            f"got '{tag}:{text}'; mend the blanks, and write \\! for a ! that is no comment",
+            f"got '{tag}: {text}'; mend the blanks, and write \\! for a ! that is no comment",
         )
-    return plain(" ".join(found.groups()))
+    return found[1]
 
 
-def _add_term(path: Source, start: int, clauses: list[Clause], found: Scan) -> None:
-    ids = [(value, line) for line, tag, value in clauses if tag == "id"]
-    if not ids:
+def _add_header(path: Source, clauses: Iterable[Clause], found: Scan) -> None:
+    for line, tag, value, _ in _values(path, clauses):
+        if tag == "id":
+            raise at(path, line, f"expected [Term] before the first id, got {value!r}; add it")
+        found.header[tag] = value
+
+
+def _add_term(path: Source, start: int, clauses: Iterable[Clause], found: Scan) -> None:
+    values = list(_values(path, clauses))
+    name, line = next(((value, line) for line, tag, value, _ in values if tag == "id"), ("", 0))
+    if not line:
         raise at(path, start, "expected a term with an id, got one without; add 'id: ...' to it")
-    name, line = ids[0]
-    if found.terms.setdefault(name, line) != line:
+    if found.lines.setdefault(name, line) != line:
         raise at(
             path,
             line,
             f"expected terms with different ids, got {name!r} again after line "
-            f"{found.terms[name]}; merge the two",
+            f"{found.lines[name]}; merge the two",
         )
-    found.clean.extend(("", "[Term]", *(f"{tag}: {value}" for _, tag, value in clauses)))
-    for line, tag, value in clauses:
+    found.text.extend(("", "[Term]", *(own for *_, own in values)))
+    term = found.terms[name] = {}
+    for line, tag, value, _ in values:
+        term.setdefault(tag, []).append(value)
         if tag in ("is_a", "relationship"):
             relation, parent = ("is_a", value) if tag == "is_a" else value.split(" ")
             found.edges.setdefault((name, relation, parent), line)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hierloss import Hierarchy, HierarchyError
-from hierloss._input import OnCycle, check_known
+from hierloss._input import OnCycle, check_known, check_separator
 from hierloss_adapters import _files
 from hierloss_adapters._files import Source, at
 
@@ -189,6 +189,7 @@ def read_paths(path: Source, *, sep: str = "/", encoding: str = "utf-8") -> Hier
         ...     read_paths(path).names
         ('01', '02', '01/01', '01/01/03')
     """
+    check_separator(sep)
     lines = [line.strip() for line in _files.read_lines(path, encoding)]
     paths = {i: line for i, line in enumerate(lines, 1) if line and not line.startswith("#")}
     for i, line in paths.items():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hierloss import Hierarchy, HierarchyError
 from hierloss._input import OnCycle
 from hierloss_adapters import _files
 from hierloss_adapters._files import Source, at
-from hierloss_adapters._stanzas import Edge, Scan, plain, scan
+from hierloss_adapters._stanzas import Edge, Scan, Terms, plain, scan
 from hierloss_adapters.graph import by_level
 
 __all__ = ["Ontology", "read_obo"]
@@ -24,11 +24,12 @@ class Ontology:
 
     Attributes:
         hierarchy: The live terms, or those of one namespace, in the order of level, then of the
-            file. Its aliases are the `alt_id` and `replaced_by` that lead to one of them.
+            file. Its aliases are the `alt_id` and `replaced_by` that lead to one of them. Its
+            `dropped` are the edges that ``on_cycle="drop"`` left out.
         labels: The name of each class that has one.
         namespaces: The namespace of each class, which may be the default namespace of the file.
-        relations: The number of edges of each relation. A pair of classes with two relations
-            counts for both, and is one edge of the hierarchy.
+        relations: The number of edges of each relation that are in the hierarchy. A pair of
+            classes with two relations counts for both, and is one edge of the hierarchy.
         obsolete: Each obsolete term that is no alias, with the terms to consider in its place.
         dropped: The edges that ``on_dangling="drop"`` left out, one sentence each.
         problems: What else is left out or ambiguous, one sentence each.
@@ -45,7 +46,7 @@ class Ontology:
 
 def read_obo(
     path: Source,
-    relations: Sequence[str] = ("is_a", "part_of"),
+    relations: Iterable[str] = ("is_a", "part_of"),
     namespace: str | None = None,
     *,
     on_cycle: OnCycle = "raise",
@@ -60,12 +61,13 @@ def read_obo(
     `replaced_by` leads to a live term, perhaps over several. What to `consider` is reported, never
     mapped.
 
-    `obonet` parses the file. As it loses edges of some malformed files without a word, each line is
-    checked before, and the result after. Blank lines and comments may be anywhere.
+    As `obonet` loses edges of some malformed files without a word, each line is checked before it
+    parses those of the terms, and the terms and edges that come back are compared with the lines.
+    Values that are neither are taken from the lines. Blank lines and comments may be anywhere.
 
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz), whatever its name.
-        relations: The relations that lead to a parent.
+        relations: The relations that lead to a parent, in an order, see `on_cycle`.
         namespace: Take the terms of this namespace only, and the edges between them.
         on_cycle: "raise", or "drop" to leave out edges that close a cycle, of which those of the
             relation named last go first; see `Hierarchy.from_edges`.
@@ -74,8 +76,8 @@ def read_obo(
         encoding: The encoding of the file.
 
     Raises:
-        HierarchyError: The file is malformed, as the message says with its line, or has no such
-            relation or namespace.
+        HierarchyError: The file is malformed, as the message says with its line, or has no live
+            term, or no such relation or namespace.
         CycleError: The edges have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -88,15 +90,16 @@ def read_obo(
         >>> ontology.hierarchy, ontology.relations
         (Hierarchy(2 classes, 1 edge, 1 root, depth 1, tree), {'is_a': 1, 'part_of': 0})
     """
-    _check_options(relations, on_dangling)
+    relations = _ordered(relations)
+    if on_dangling not in ("raise", "drop"):
+        raise ValueError(f"expected on_dangling 'raise' or 'drop', got {on_dangling!r}")
     file = _parse(path, scan(path, _files.read_lines(path, encoding)))
     classes = _classes(file, namespace)
     kept, dropped, outside = _edges(file, relations, classes, on_dangling)
-    leads = _leads(file)
-    aliases = _aliases(file, leads, classes)
+    aliases = _aliases(file, classes)
     hierarchy = by_level(
         [x for x in file.terms if x in classes],
-        [(child, parent) for child, _, parent in kept],
+        dict.fromkeys((child, parent) for child, _, parent in kept),
         aliases=aliases,
         on_cycle=on_cycle,
     )
@@ -104,12 +107,12 @@ def read_obo(
     used = Counter(relation for child, relation, parent in kept if (child, parent) not in cut)
     return Ontology(
         hierarchy,
-        labels={x: plain(file.terms[x]["name"]) for x in hierarchy if "name" in file.terms[x]},
+        labels={x: file.terms[x]["name"][0] for x in hierarchy if "name" in file.terms[x]},
         namespaces={x: file.namespaces[x] for x in hierarchy if x in file.namespaces},
         relations={relation: used[relation] for relation in relations},
         obsolete=_obsolete(file, namespace, aliases),
         dropped=dropped,
-        problems=(*outside, *_ambiguous(file, leads), *map(_cut, hierarchy.dropped)),
+        problems=(*outside, *_ambiguous(file)),
     )
 
 
@@ -117,41 +120,53 @@ class _File(NamedTuple):
     """What the lines and obonet agree upon."""
 
     path: Source
-    terms: Mapping[str, Mapping[str, Any]]
+    terms: Terms
     edges: dict[Edge, int]
     namespaces: dict[str, str]
     live: set[str]
+    leads: dict[str, set[str]]
 
 
-def _check_options(relations: Sequence[str], on_dangling: str) -> None:
+def _ordered(relations: Iterable[str]) -> tuple[str, ...]:
     if isinstance(relations, str):
         raise TypeError(f"expected a sequence of relations, got a string; write ({relations!r},)")
-    if on_dangling not in ("raise", "drop"):
-        raise ValueError(f"expected on_dangling 'raise' or 'drop', got {on_dangling!r}")
+    if isinstance(relations, (set, frozenset)) or not isinstance(relations, Iterable):
+        raise TypeError(
+            "expected a sequence of relations, as their order matters, got "
+            f"{relations!r}; write ('is_a', 'part_of')"
+        )
+    ordered = tuple(dict.fromkeys(relations))
+    if not ordered:
+        raise ValueError("expected at least one relation, got none; write ('is_a', 'part_of')")
+    return ordered
 
 
 def _parse(path: Source, found: Scan) -> _File:
     import obonet
 
     # Without an ontology in the header, obonet warns through the root logger.
-    text = io.StringIO("\n".join(["ontology: any", *found.clean]))
+    text = io.StringIO("\n".join(["ontology: any", *found.text]))
     try:
         graph = obonet.read_obo(text, ignore_obsolete=False)
     except (ValueError, KeyError, TypeError) as error:
         problem = f"{path}: expected what obonet can read, got {error!r} from it; mend the file"
         raise HierarchyError(problem) from error
-    edges = {(child, relation, parent) for child, parent, relation in graph.edges(keys=True)}
-    _check_same(path, found, set(graph), edges)
-    terms = {x: graph.nodes[x] for x in found.terms}
-    default = found.header.get("default-namespace", "")
-    spaces = {x: term.get("namespace", default) for x, term in terms.items()}
-    live = {x for x, term in terms.items() if term.get("is_obsolete", "").lower() != "true"}
-    return _File(path, terms, found.edges, {x: y for x, y in spaces.items() if y}, live)
+    edges = {(plain(c), plain(relation), plain(p)) for c, p, relation in graph.edges(keys=True)}
+    _check_same(path, found, set(map(plain, graph)), edges)
+    default = [found.header.get("default-namespace", "")]
+    spaces = {x: term.get("namespace", default)[0] for x, term in found.terms.items()}
+    live = {x for x, term in found.terms.items() if not _is_obsolete(term)}
+    namespaces = {x: space for x, space in spaces.items() if space}
+    return _File(path, found.terms, found.edges, namespaces, live, _leads(found.terms, live))
+
+
+def _is_obsolete(term: Mapping[str, Sequence[str]]) -> bool:
+    return term.get("is_obsolete", ["false"])[0].lower() == "true"
 
 
 def _check_same(path: Source, found: Scan, nodes: set[str], edges: set[Edge]) -> None:
     """Raise where obonet lost or invented a term or an edge."""
-    lost = [(line, repr(x)) for x, line in found.terms.items() if x not in nodes]
+    lost = [(line, repr(x)) for x, line in found.lines.items() if x not in nodes]
     lost += [(line, repr(edge)) for edge, line in found.edges.items() if edge not in edges]
     if lost:
         line, what = min(lost)
@@ -164,6 +179,9 @@ def _check_same(path: Source, found: Scan, nodes: set[str], edges: set[Edge]) ->
 
 
 def _classes(file: _File, namespace: str | None) -> set[str]:
+    if not file.live:
+        problem = "expected at least one live term, got obsolete ones only; take another file"
+        raise HierarchyError(f"{file.path}: {problem}")
     if namespace is None:
         return file.live
     found = {x for x in file.live if file.namespaces.get(x) == namespace}
@@ -198,7 +216,7 @@ def _edges(
 def _chosen(file: _File, relations: Sequence[str]) -> Iterator[Edge]:
     """The edges of the chosen relations, in their order, then in that of the file."""
     known = {"is_a", "part_of", *(relation for _, relation, _ in file.edges)}
-    for wanted in dict.fromkeys(relations):
+    for wanted in relations:
         if wanted not in known:
             problem = f"expected relations out of {sorted(known)}, got {wanted!r}; choose another"
             raise HierarchyError(f"{file.path}: {problem}")
@@ -213,7 +231,15 @@ def _check_loop(file: _File, edge: Edge) -> None:
 
 
 def _fate(file: _File, edge: Edge) -> str:
-    return f"{edge[2]!r}, which is {'obsolete' if edge[2] in file.terms else 'not in the file'}"
+    """What is wrong with the parent, and what to write in its place."""
+    parent = edge[2]
+    fate = "not in the file"
+    if parent in file.terms:
+        fate = "obsolete"
+    elif parent in file.leads:
+        fate = f"an alt_id of {' and '.join(map(repr, sorted(file.leads[parent])))}"
+    target = _target(parent, file.leads, file.live)
+    return f"{parent!r}, which is {fate}" + (f" (write {target!r})" if target else "")
 
 
 def _dropped(file: _File, edge: Edge) -> str:
@@ -221,17 +247,17 @@ def _dropped(file: _File, edge: Edge) -> str:
     return f"line {file.edges[edge]}: {child!r} {relation} {_fate(file, edge)}"
 
 
-def _leads(file: _File) -> dict[str, set[str]]:
+def _leads(terms: Terms, live: Collection[str]) -> dict[str, set[str]]:
     """Where an identifier that is no live term leads, by the strongest rule that speaks of it."""
     alive: defaultdict[str, set[str]] = defaultdict(set)
     dead: defaultdict[str, set[str]] = defaultdict(set)
-    for x, term in file.terms.items():
+    for x, term in terms.items():
         for alias in term.get("alt_id", ()):
-            (alive if x in file.live else dead)[alias].add(x)
+            (alive if x in live else dead)[alias].add(x)
     replaced = {
         x: set(term["replaced_by"])
-        for x, term in file.terms.items()
-        if x not in file.live and "replaced_by" in term
+        for x, term in terms.items()
+        if x not in live and "replaced_by" in term
     }
     return {**dead, **replaced, **alive}
 
@@ -247,13 +273,13 @@ def _target(x: str, leads: Mapping[str, set[str]], live: Collection[str]) -> str
     return x
 
 
-def _aliases(file: _File, leads: Mapping[str, set[str]], classes: set[str]) -> dict[str, str]:
-    targets = ((x, _target(x, leads, file.live)) for x in leads if x not in file.live)
+def _aliases(file: _File, classes: set[str]) -> dict[str, str]:
+    targets = ((x, _target(x, file.leads, file.live)) for x in file.leads if x not in file.live)
     return {x: target for x, target in targets if target is not None and target in classes}
 
 
-def _ambiguous(file: _File, leads: Mapping[str, set[str]]) -> Iterator[str]:
-    for x, targets in leads.items():
+def _ambiguous(file: _File) -> Iterator[str]:
+    for x, targets in file.leads.items():
         shown = " and ".join(map(repr, sorted(targets)))
         if x in file.live:
             yield f"{x!r} is a term, although it is an alt_id of {shown}"
@@ -270,7 +296,3 @@ def _obsolete(
         if x not in file.live and x not in aliases
         if namespace in (None, file.namespaces.get(x))
     }
-
-
-def _cut(edge: tuple[str, str]) -> str:
-    return f"left out {edge[0]!r} -> {edge[1]!r}, which closes a cycle"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
+from hierloss_adapters._layout import Point, lay_out
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -18,36 +20,28 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "draw_neighbourhood", "neighbourhood"]
 
-Outline = dict[int, tuple[float, float]]
-
 # Lengths are points at full size, in which the text is set in FONT points.
-FONT, LINE, PAD, GAP, RISE, WIDEST = 8.0, 10.0, 5.0, 7.0, 24.0, 1150.0
+FONT, LINE, PAD = 8.0, 10.0, 5.0
 VIOLATED = "#D55E00"
-STEPS = [i / 16 for i in range(17)]
 
 
 class Picture(NamedTuple):
-    """The boxes and edges of a drawing, by column and by index of the edge."""
+    """The boxes of a drawing by column, and the points of its edges by index of the edge."""
 
     text: dict[int, str]
-    x: dict[int, float]
-    top: dict[int, float]
     width: dict[int, float]
     height: dict[int, float]
-    level: dict[int, int]
-    edges: dict[int, tuple[int, int]]
+    x: dict[int, float]
+    top: dict[int, float]
+    ways: dict[int, list[Point]]
 
     @property
     def frame(self) -> tuple[float, float, float, float]:
         """Left, right, bottom and top of the drawing; the bottom is the larger."""
-        left = min(self.x[c] - self.width[c] / 2 for c in self.x)
-        right = max(self.x[c] + self.width[c] / 2 for c in self.x)
-        return (
-            left - PAD,
-            right + PAD,
-            max(self.top[c] + self.height[c] for c in self.x) + PAD,
-            -PAD,
-        )
+        sides = [self.x[c] + side * self.width[c] / 2 for c in self.x for side in (-1, 1)]
+        sides += [x for way in self.ways.values() for x, _ in way]
+        bottom = max(self.top[c] + self.height[c] for c in self.x)
+        return min(sides) - PAD, max(sides) + PAD, bottom + PAD, -PAD
 
 
 def draw(
@@ -63,7 +57,11 @@ def draw(
     """Draw a hierarchy from its roots down, and the scores of one sample in it.
 
     A class is a box, the darker the higher its score; one that is true has a thick outline. An
-    edge whose child scores above its parent is thick, dashed and orange.
+    edge whose child scores above its parent is thick, dashed and orange. A class whose score is NaN
+    is hatched, and its edges are violated, as in `Hierarchy.violations`.
+
+    An edge never passes behind the box of another class. Where a level is too wide, leaves of one
+    parent are piled up, each with a line of its own.
 
     Args:
         hierarchy: The hierarchy.
@@ -77,6 +75,7 @@ def draw(
 
     Raises:
         ImportError: matplotlib is missing.
+        TypeError: The classes are one string.
         ValueError: The scores are not `(n,)` or not within 0 and 1.
 
     Example:
@@ -144,7 +143,8 @@ def draw_neighbourhood(
     Args:
         hierarchy: The hierarchy.
         name: The class, by name or alias.
-        path: The file to write; ".png" or ".svg" at its end says which format.
+        path: The file to write; ".png" or ".svg" at its end says which format. An SVG has real
+            text and no date: the same picture is the same file.
         labels: As in `draw`.
         above: As in `neighbourhood`.
         below: As in `neighbourhood`.
@@ -159,7 +159,7 @@ def draw_neighbourhood(
     ax = _frame(figure.axes[0], picture, f"Around {hierarchy.names[c]}{note}")
     _draw_edges(ax, picture, [])
     _draw_boxes(ax, picture, {}, {c})
-    figure.savefig(path, dpi=150)
+    _save(figure, path)
 
 
 def _within(c: int, neighbours: Callable[[int], tuple[int, ...]], steps: int) -> list[int]:
@@ -175,6 +175,10 @@ def _within(c: int, neighbours: Callable[[int], tuple[int, ...]], steps: int) ->
 
 def _columns(hierarchy: Hierarchy, classes: Iterable[str] | None) -> list[int]:
     """The columns to draw."""
+    if isinstance(classes, str):
+        raise TypeError(
+            f"expected classes as a list of names, got the string {classes!r}; pass [{classes!r}]"
+        )
     chosen = hierarchy.names if classes is None else classes
     columns = sorted({hierarchy.index(name) for name in chosen})
     if not columns:
@@ -197,9 +201,10 @@ def _probabilities(hierarchy: Hierarchy, scores: Tensor | None) -> dict[int, flo
             f"expected scores of one sample, of shape ({len(hierarchy)},), got "
             f"{tuple(scores.shape)}; draw one row at a time"
         )
-    if ((scores < 0) | (scores > 1)).any():
+    known = scores[~scores.isnan()]
+    if ((known < 0) | (known > 1)).any():
         raise ValueError(
-            f"expected scores within 0 and 1, got {scores.min():.3g} to {scores.max():.3g}; "
+            f"expected scores within 0 and 1, got {known.min():.3g} to {known.max():.3g}; "
             "for logits pass scores.sigmoid()"
         )
     return dict(enumerate(scores.tolist()))
@@ -218,10 +223,7 @@ def _arrange(
     text = {c: _text(hierarchy.names[c], labels, values.get(c)) for c in columns}
     width = {c: _measure(text[c]) + 2 * PAD for c in columns}
     height = {c: LINE * (text[c].count("\n") + 1) + PAD for c in columns}
-    level = _levels(hierarchy, columns, edges)
-    rows = [[c for c in columns if level[c] == k] for k in range(max(level.values()) + 1)]
-    x = _tidy(_families(edges, level, rows), _room(rows, width))
-    return Picture(text, x, _tops(rows, x, width, height), width, height, level, edges)
+    return Picture(text, width, height, *lay_out(width, height, edges))
 
 
 def _text(name: str, labels: Mapping[str, str], score: float | None) -> str:
@@ -244,85 +246,6 @@ def _measure(text: str) -> float:
     return float(max(widths))
 
 
-def _levels(
-    hierarchy: Hierarchy, columns: list[int], edges: Mapping[int, tuple[int, int]]
-) -> dict[int, int]:
-    """The longest path to each column from above, within the drawing."""
-    level = dict.fromkeys(columns, 0)
-    for c, p in sorted(edges.values(), key=lambda edge: int(hierarchy.levels[edge[0]])):
-        level[c] = max(level[c], level[p] + 1)
-    return level
-
-
-def _families(
-    edges: Mapping[int, tuple[int, int]], level: Mapping[int, int], rows: list[list[int]]
-) -> list[dict[int, list[int]]]:
-    """The children of each column, level by level, each child with its lowest parent only."""
-    home = dict(sorted(edges.values(), key=lambda edge: (level[edge[1]], -edge[1])))
-    children: dict[int, list[int]] = {c: [] for c in level}
-    for c in sorted(home):
-        children[home[c]].append(c)
-    return [{c: children[c] for c in row} for row in rows]
-
-
-def _room(rows: list[list[int]], width: Mapping[int, float]) -> dict[int, float]:
-    """The width that each column takes in its level, less where the level is staggered."""
-    taken = {c: width[c] + GAP for row in rows for c in row}
-    for row in rows:
-        if (lines := _lines(row, width)) > 1:
-            taken.update(dict.fromkeys(row, max(taken[c] for c in row) / lines))
-    return taken
-
-
-def _lines(row: list[int], width: Mapping[int, float]) -> int:
-    """How many lines of boxes a level needs."""
-    return math.ceil(sum(width[c] + GAP for c in row) / WIDEST)
-
-
-def _tidy(families: list[dict[int, list[int]]], room: Mapping[int, float]) -> dict[int, float]:
-    """The middle of each column, with parents above the middle of their first and last child."""
-    outlines: dict[int, Outline] = {}
-    shifts: dict[int, float] = {}
-    for k, level in reversed(list(enumerate(families))):
-        for p, children in level.items():
-            outline = _side_by_side(children, [outlines.pop(c) for c in children], shifts)
-            outlines[p] = {**outline, k: (-room[p] / 2, room[p] / 2)}
-    _side_by_side(list(outlines), list(outlines.values()), shifts)
-    x = {c: shifts[c] for c in families[0]}
-    for level in families:
-        x.update({c: x[p] + shifts[c] for p, children in level.items() for c in children})
-    return x
-
-
-def _side_by_side(columns: list[int], outlines: list[Outline], shifts: dict[int, float]) -> Outline:
-    """Move outlines as close as they go, centre them, and note how far each was moved."""
-    whole: Outline = {}
-    for c, outline in zip(columns, outlines, strict=True):
-        shifts[c] = max((whole[k][1] - outline[k][0] for k in whole.keys() & outline), default=0.0)
-        for k, (left, right) in outline.items():
-            whole[k] = whole.get(k, (left + shifts[c], 0.0))[0], right + shifts[c]
-    middle = (shifts[columns[0]] + shifts[columns[-1]]) / 2 if columns else 0.0
-    shifts.update({c: shifts[c] - middle for c in columns})
-    return {k: (left - middle, right - middle) for k, (left, right) in whole.items()}
-
-
-def _tops(
-    rows: list[list[int]],
-    x: Mapping[int, float],
-    width: Mapping[int, float],
-    height: Mapping[int, float],
-) -> dict[int, float]:
-    """The upper end of each box."""
-    tops, depth = {}, 0.0
-    for row in rows:
-        lines, tall = _lines(row, width), max(height[c] for c in row) + GAP
-        tops.update(
-            {c: depth + i % lines * tall for i, c in enumerate(sorted(row, key=x.__getitem__))}
-        )
-        depth += lines * tall + RISE
-    return tops
-
-
 def _figure(picture: Picture) -> Figure:
     """A figure of the size the picture needs, with axes."""
     from matplotlib.figure import Figure
@@ -342,6 +265,15 @@ def _frame(ax: Axes, picture: Picture, title: str | None) -> Axes:
     return ax
 
 
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure; an SVG with text as text, and always with the same bytes."""
+    from matplotlib import rc_context
+
+    date = {"Date": None} if os.fspath(path).endswith((".svg", ".svgz")) else None
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hierloss"}):
+        figure.savefig(path, dpi=150, metadata=date)
+
+
 def _scale(ax: Axes) -> float:
     """Points on paper for a point in the picture."""
     box, dpi = ax.get_window_extent(), ax.figure.dpi
@@ -353,23 +285,14 @@ def _draw_edges(ax: Axes, picture: Picture, violated: Collection[int]) -> None:
     """Lines from parents to children, the violated ones in a style of their own."""
     from matplotlib.collections import LineCollection
 
-    ends = {e: _line(picture, c, p) for e, (c, p) in picture.edges.items()}
     s, bad = _scale(ax), set(violated)
-    plain = LineCollection([ends[e] for e in ends if e not in bad], colors="0.6", zorder=1)
-    special = LineCollection([ends[e] for e in ends if e in bad], colors=VIOLATED, zorder=2)
+    ways = picture.ways
+    plain = LineCollection([ways[e] for e in ways if e not in bad], colors="0.6", zorder=1)
+    special = LineCollection([ways[e] for e in ways if e in bad], colors=VIOLATED, zorder=2)
     plain.set(linewidth=0.8 * s)
     special.set(linewidth=2.2 * s, linestyle=(0, (3, 1.2)), label="child scores above its parent")
     ax.add_collection(plain)
     ax.add_collection(special)
-
-
-def _line(picture: Picture, c: int, p: int) -> list[tuple[float, float]]:
-    """Points from a parent to a child, bent outwards where there are levels in between."""
-    (x, u), y, v = (picture.x[p], picture.x[c]), picture.top[p] + picture.height[p], picture.top[c]
-    if picture.level[c] == picture.level[p] + 1:
-        return [(x, y), (u, v)]
-    bend = math.copysign(3 * picture.width[c], x + u)
-    return [(x + (u - x) * t + bend * t * (1 - t), y + (v - y) * t) for t in STEPS]
 
 
 def _draw_boxes(ax: Axes, picture: Picture, values: dict[int, float], marked: set[int]) -> None:
@@ -382,6 +305,8 @@ def _draw_boxes(ax: Axes, picture: Picture, values: dict[int, float], marked: se
         v, y, wide, tall = values.get(c, 0.0), picture.top[c], picture.width[c], picture.height[c]
         box = FancyBboxPatch((x - wide / 2, y), wide, tall, "round,pad=0,rounding_size=3")
         box.set(facecolor=colour(v), edgecolor="black" if c in marked else "0.6", zorder=3)
+        if math.isnan(v):
+            box.set(facecolor="white", hatch="////")
         box.set_linewidth((2.2 if c in marked else 0.7) * s)
         ax.add_patch(box)
         text = ax.text(x, y + tall / 2, picture.text[c], ha="center", va="center", zorder=4)
