@@ -13,6 +13,7 @@ from hierloss._targets import Target
 from hierloss.topology import BLOCK, check_shape, from_rows
 
 Reduction = Literal["none", "mean", "sum", "batchmean"]
+REDUCTIONS = get_args(Reduction)
 
 # Where softplus(z) is z to float64 precision.
 LINEAR = 40
@@ -30,8 +31,8 @@ def check_options(
     n: int, reduction: Reduction, weight: Tensor | None, pos_weight: Tensor | None
 ) -> None:
     """Raise unless the options of a loss over `n` classes are what they have to be."""
-    if reduction not in get_args(Reduction):
-        raise ValueError(f"expected a reduction of {get_args(Reduction)}, got {reduction!r}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"expected a reduction of {REDUCTIONS}, got {reduction!r}")
     for what, w in (("weight", weight), ("pos_weight", pos_weight)):
         if w is not None:
             check_shape(w, f"a {what} for each class", torch.Size([n]))

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -209,14 +209,11 @@ def _pair(edge: object) -> tuple[object, object]:
 def _end(x: object) -> str | int:
     if isinstance(x, str):
         return str(x)
-    try:
-        if isinstance(x, (bool, np.bool_)):
-            raise TypeError
-        return operator.index(x)  # type: ignore[arg-type]
-    except TypeError:
+    if isinstance(x, (bool, np.bool_)) or not isinstance(x, SupportsIndex):
         raise TypeError(
             f"expected a class given by name (a string) or column (an integer), got {x!r}"
-        ) from None
+        )
+    return operator.index(x)
 
 
 def _numbers(ends: Sequence[str | int]) -> list[str]:
@@ -233,14 +230,13 @@ def _numbers(ends: Sequence[str | int]) -> list[str]:
 def _parent_row(entry: int | Sequence[int] | None, i: int) -> list[int]:
     if entry is None:
         return []
-    several = isinstance(entry, PAIRS)
-    row = [_end(x) for x in entry] if several else [_end(entry)]  # type: ignore[union-attr]
+    row = [_end(x) for x in entry] if isinstance(entry, PAIRS) else [_end(entry)]
     if any(isinstance(x, str) for x in row):
         raise TypeError(
             f"expected a column, a tuple of columns, None or -1 as parents of column {i}, "
             f"got {entry!r}; for names use from_edges"
         )
-    return [] if row == [-1] and not several else [int(x) for x in row]
+    return [] if row == [-1] and not isinstance(entry, PAIRS) else [int(x) for x in row]
 
 
 def _path_parts(path: object, sep: str) -> list[str]:

@@ -64,15 +64,8 @@ class _Loss(nn.Module):
 class MCLoss(_Loss):
     """Max constraint loss: a class is judged by its best descendant.
 
-    See `hierloss.functional.mc_loss` for the formula, arguments, shapes and errors.
-
-    Args:
-        hierarchy: The hierarchy of the classes.
-        from_logits: Whether inputs are logits; False for probabilities.
-        reduction: "mean", "sum", "batchmean" or "none".
-        weight: Factor on each class, `(n,)`.
-        pos_weight: Factor on each positive class, `(n,)`.
-        validate_targets: Check targets; by default on the CPU only.
+    See `hierloss.functional.mc_loss` for the formula, shapes and errors, and `HybridLoss` for the
+    options.
 
     Example:
         >>> import torch
@@ -91,15 +84,8 @@ class MCLoss(_Loss):
 class LHLoss(_Loss):
     """Local hierarchical loss: a class is judged by the lowest of itself and its parents.
 
-    See `hierloss.functional.lh_loss` for the formula, arguments, shapes and errors.
-
-    Args:
-        hierarchy: The hierarchy of the classes.
-        from_logits: Whether inputs are logits; False for probabilities.
-        reduction: "mean", "sum", "batchmean" or "none".
-        weight: Factor on each class, `(n,)`.
-        pos_weight: Factor on each positive class, `(n,)`.
-        validate_targets: Check targets; by default on the CPU only.
+    See `hierloss.functional.lh_loss` for the formula, shapes and errors, and `HybridLoss` for the
+    options.
 
     Example:
         >>> import torch

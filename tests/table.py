@@ -1,4 +1,4 @@
-"""The table of all losses, over which every law runs."""
+"""The table of all losses, over which every law runs, and other things that tests share."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ losses = pytest.mark.parametrize(("loss", "oracle"), LOSSES.values(), ids=LOSSES
 forms = pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
 DAG = Hierarchy.from_parents([None, None, (0, 1), 2, 0])
 CLOSED = torch.tensor([[1, 1, 1, 0, 0], [1, 0, 0, 0, 1], [0, 0, 0, 0, 0]])
+
+
+def terms(*stanzas: str) -> str:
+    """The term stanzas of an OBO file."""
+    return "\n\n".join(f"[Term]\n{stanza}" for stanza in stanzas) + "\n"

@@ -197,6 +197,17 @@ def test_a_balance_is_a_share(balance: float) -> None:
         HybridLoss(DAG, balance=balance)
 
 
+def test_a_balance_is_a_number() -> None:
+    with pytest.raises(TypeError, match="balance that is a number, got NoneType"):
+        HybridLoss(DAG, balance=None)
+
+
+@losses
+def test_complex_targets_are_refused(loss, oracle) -> None:
+    with pytest.raises(TypeError, match=r"bool, integers or floats, got torch\.complex64"):
+        loss(torch.randn(3, 5), CLOSED.to(torch.complex64), DAG)
+
+
 def test_local_input_has_the_shape_of_the_input() -> None:
     with pytest.raises(ValueError, match=r"local_input of shape \(3, 5\), got \(2, 5\)"):
         HF.hybrid_loss(torch.randn(3, 5), CLOSED, DAG, local_input=torch.randn(2, 5))

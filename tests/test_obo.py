@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hierloss import CycleError, Hierarchy, HierarchyError
 from hierloss_adapters.obo import read_obo
+from table import terms
 
 DATA = Path(os.environ.get("HIERLOSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 GO = DATA / "ontologies" / "go-basic-2021-12-15.obo.xz"
@@ -70,20 +71,6 @@ is_a: overlaps
 
 def needs(path):
     return pytest.mark.skipif(not path.exists(), reason=f"{path.name} is not in HIERLOSS_DATA")
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="go.obo"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
-def terms(*stanzas):
-    return "\n\n".join(f"[Term]\n{stanza}" for stanza in stanzas) + "\n"
 
 
 def test_read_obo_by_hand(write):

@@ -2,20 +2,7 @@ import pytest
 
 from hierloss import HierarchyError
 from hierloss_adapters.obo import read_obo
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="go.obo"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
-def terms(*stanzas):
-    return "\n\n".join(f"[Term]\n{stanza}" for stanza in stanzas) + "\n"
+from table import terms
 
 
 @pytest.mark.parametrize(

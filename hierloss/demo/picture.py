@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ NOTICEABLE = 0.05
 def require_matplotlib() -> None:
     """Raise an ImportError that tells what to install, unless matplotlib is there."""
     try:
-        import matplotlib.figure  # noqa: F401
+        import_module("matplotlib.figure")
     except ImportError as error:
         raise ImportError(
             'expected matplotlib, got none; for the demo pip install "hierloss[demo]"'
