@@ -5,7 +5,7 @@ from hierloss.hierarchy import Hierarchy
 from hierloss.layers import LMC, MCM
 from hierloss.losses import HybridLoss, LHLoss, MCLoss
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 __all__ = [
     "LMC",

@@ -269,7 +269,8 @@ def hybrid_loss(
         validate = input.device.type == "cpu" and not torch.compiler.is_compiling()
     if validate and not from_logits:
         check_probabilities(input, "an input")
-        check_probabilities(input if local_input is None else local_input, "a local_input")
+        if local_input is not None:
+            check_probabilities(local_input, "a local_input")
     y = prepare(target, input.shape, topology, validate)
     factor = weights(y, input.dtype, weight, pos_weight, sample_weight)
     rows = to_rows(input)

@@ -53,7 +53,10 @@ def test_the_losses_and_layers_are_listed_where_they_are_defined() -> None:
         assert name in importlib.import_module(value.__module__).__all__
 
 
-def test_the_version_is_that_of_the_changelog() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", hierloss.__version__)
-    changelog = Path(__file__).parents[1] / "CHANGELOG.md"
-    assert f"[{hierloss.__version__}]" in changelog.read_text()
+def test_the_changelog_tells_what_the_version_brings() -> None:
+    release = re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", hierloss.__version__)
+    assert release
+    heading = "Unreleased" if release[1] else hierloss.__version__
+    changelog = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
+    section = changelog.partition(f"## [{heading}]")[2].partition("\n## ")[0]
+    assert "\n- " in section

@@ -208,6 +208,12 @@ def test_complex_targets_are_refused(loss, oracle) -> None:
         loss(torch.randn(3, 5), CLOSED.to(torch.complex64), DAG)
 
 
+def test_a_local_input_of_logits_is_no_probability() -> None:
+    p = torch.rand(3, 5)
+    with pytest.raises(ValueError, match=r"a local_input of probabilities .* got 2\.0"):
+        HF.hybrid_loss(p, CLOSED, DAG, local_input=torch.full((3, 5), 2.0), from_logits=False)
+
+
 def test_local_input_has_the_shape_of_the_input() -> None:
     with pytest.raises(ValueError, match=r"local_input of shape \(3, 5\), got \(2, 5\)"):
         HF.hybrid_loss(torch.randn(3, 5), CLOSED, DAG, local_input=torch.randn(2, 5))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -77,12 +75,11 @@ def test_labels_given_as_one_string_or_unknown_are_no_empty_row() -> None:
 
 
 def test_tables_are_made_once_and_one_label_is_encoded_at_once() -> None:
-    h = Hierarchy.from_parents([None, *range(2999)])
+    n = 20_000  # what took seconds for 300 classes would never end
+    h = Hierarchy.from_parents([None, *range(n - 1)])
     assert h.edges is h.edges
     assert h._up is h._up
-    start = time.process_time()
-    assert h.encode([["2999"]]).all()
-    assert time.process_time() - start < 1  # a hundred times what it takes, far below quadratic
+    assert h.encode([[str(n - 1)]]).all()
 
 
 def test_rows_without_positives_count() -> None:
