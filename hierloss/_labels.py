@@ -72,11 +72,12 @@ def decode(h: Hierarchy, mask: Tensor) -> list[tuple[str, ...]]:
 
 def close(h: Hierarchy, target: Tensor) -> Tensor:
     """The target with every ancestor of a positive class positive."""
-    from hierloss._targets import told_apart
+    from hierloss._targets import check_type, told_apart
     from hierloss.kernels.reference import reach
 
     target = dense(target, "a target")
     check_classes(target, "a target", h)
+    check_type(target)
     positive, _, _ = told_apart(target, validate=True)
     closed = reach(positive, Topology.of(h, target.device))
     return target.masked_fill(from_rows(closed, target.shape), 1)

@@ -28,21 +28,37 @@ class Target(NamedTuple):
     closed: Tensor
 
 
-def prepare(target: Tensor, shape: torch.Size, topology: Topology, validate: bool) -> Target:
-    """The target of an input of a given shape.
+def checked(target: Tensor, shape: torch.Size) -> Tensor:
+    """A dense target of the shape of an input.
 
     Raises:
         TypeError: Something that is no target.
-        ValueError: Another shape, a value that is no label, a target that is not closed upward.
+        ValueError: Another shape.
     """
     target = dense(target, "a target")
     check_shape(target, "a target", shape)
+    check_type(target)
+    return target
+
+
+def check_type(target: Tensor) -> None:
+    """Raise if a target is of a type that labels cannot have."""
+    if target.is_complex():
+        raise TypeError(f"expected a target of bool, integers or floats, got {target.dtype}")
+
+
+def prepare(target: Tensor, topology: Topology, validate: bool) -> Target:
+    """A dense target `(*, n)`, one row a class.
+
+    Raises:
+        ValueError: A value that is no label, a target that is not closed upward.
+    """
     positive, unknown, wrong = told_apart(target, validate)
     y = Target(positive, unknown, wrong, positive)
     if validate or unknown is not None:
         y = y._replace(closed=reach(positive, topology))
     if validate and not torch.equal(y.closed, positive):
-        _check_closed(y, shape, topology)
+        _check_closed(y, target.shape, topology)
     return y
 
 
@@ -50,8 +66,6 @@ def told_apart(target: Tensor, validate: bool) -> tuple[Tensor, Tensor | None, T
     """Rows of what is positive, what is unknown, and what is no label."""
     if target.dtype == torch.bool:
         return to_rows(target), None, None
-    if target.is_complex():
-        raise TypeError(f"expected a target of bool, integers or floats, got {target.dtype}")
     positive = target == 1
     other = ~(positive | (target == 0))
     if validate and not other.any():

@@ -12,6 +12,8 @@ a hierarchy is asked for, a `hierloss.topology.Topology` of it will do.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -24,10 +26,10 @@ from hierloss._costs import (
     reduced,
     weights,
 )
-from hierloss._targets import prepare
+from hierloss._targets import checked, prepare
 from hierloss.hierarchy import Hierarchy
-from hierloss.kernels import reference
-from hierloss.topology import Topology, check_classes, check_shape, from_rows, to_rows
+from hierloss.kernels import InvalidTarget, ops, reference, serves
+from hierloss.topology import Topology, check_classes, check_shape, flat, from_rows, to_rows
 
 __all__ = ["hybrid_loss", "lh_loss", "lmc", "mc_loss", "mcm"]
 
@@ -61,6 +63,8 @@ def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
         2020, https://arxiv.org/abs/2010.10151
     """
     topology = _checked(scores, "scores", hierarchy)
+    if serves(scores):
+        return ops.select(flat(scores), topology.tables, "max").view(scores.shape)
     rows = to_rows(scores)
     return from_rows(rows.gather(0, reference.max_routes(rows, topology)), scores.shape)
 
@@ -96,6 +100,9 @@ def lmc(scores: Tensor, hierarchy: Hierarchy | Topology, *, closure: bool = Fals
         Qi and Chelmis, Hybrid Loss for Hierarchical Multi-label Classification Network, eq. 1
     """
     topology = _checked(scores, "scores", hierarchy)
+    if serves(scores):
+        kind = "min_all" if closure else "min"
+        return ops.select(flat(scores), topology.tables, kind).view(scores.shape)
     rows = to_rows(scores)
     return from_rows(rows.gather(0, reference.min_routes(rows, topology, closure)), scores.shape)
 
@@ -271,7 +278,14 @@ def hybrid_loss(
         check_probabilities(input, "an input")
         if local_input is not None:
             check_probabilities(local_input, "a local_input")
-    y = prepare(target, input.shape, topology, validate)
+    target = checked(target, input.shape)
+    scalings = weight, pos_weight, sample_weight
+    if from_logits and reduction != "none" and serves(input) and not _any_learned(*scalings):
+        parts = [(input, 1 - balance, balance)]
+        if local_input is not None:
+            parts = [(local_input, 1 - balance, 0.0), (input, 0.0, balance)]
+        return _fused(parts, target, topology, scalings, reduction, validate)
+    y = prepare(target, topology, validate)
     factor = weights(y, input.dtype, weight, pos_weight, sample_weight)
     rows = to_rows(input)
     loss = input.new_zeros(())
@@ -286,6 +300,31 @@ def hybrid_loss(
             cost = costs(rows.gather(0, routes), y, factor, from_logits)
             loss = loss + (1 - balance) * reduced(cost, y, reduction, input.shape)
     return loss
+
+
+def _fused(
+    parts: list[tuple[Tensor, float, float]],
+    target: Tensor,
+    topology: Topology,
+    scalings: tuple[Tensor | None, Tensor | None, Tensor | None],
+    reduction: Reduction,
+    validate: bool,
+) -> Tensor:
+    *by_class, by_sample = scalings
+    factors = (*by_class, None if by_sample is None else by_sample.reshape(-1))
+    try:
+        losses = [
+            ops.loss(flat(x), flat(target), topology.tables, *factors, reduction, *shares, validate)
+            for x, *shares in parts
+        ]
+    except InvalidTarget:
+        prepare(target, topology, True)
+        raise
+    return reduce(torch.add, losses)
+
+
+def _any_learned(*scalings: Tensor | None) -> bool:
+    return any(x is not None and x.requires_grad for x in scalings)
 
 
 def _checked(scores: Tensor, what: str, hierarchy: Hierarchy | Topology) -> Topology:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hierloss import _dag
+from hierloss import _dag, kernels
 from hierloss._dag import Ints, Neighbours
+from hierloss.kernels import tables
 
 if TYPE_CHECKING:
     from hierloss.hierarchy import Hierarchy
@@ -33,6 +34,7 @@ class Topology(nn.Module):
     neighbours in column order, filled up with the class itself. In the order of the rounds each
     class comes after the neighbours it depends on: "descendants" goes from the leaves up,
     "ancestors" from the roots down along parents, and "parents" is one step without an order.
+    The fast kernels have one flat array of their own, `tables`.
 
     Args:
         hierarchy: The hierarchy.
@@ -47,6 +49,7 @@ class Topology(nn.Module):
     descendants: Tensor
     parents: Tensor
     ancestors: Tensor
+    tables: Tensor
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         from hierloss.hierarchy import Hierarchy
@@ -61,18 +64,23 @@ class Topology(nn.Module):
         self._register("descendants", hierarchy._down, height)
         self._register("parents", hierarchy._up, np.zeros_like(height))
         self._register("ancestors", hierarchy._up, hierarchy.levels)
+        packed = tables.pack(child, parent, hierarchy.levels)
+        self.register_buffer("tables", torch.from_numpy(packed), persistent=False)
+        kernels.available()  # not later, where torch.compile would stumble over imports
 
     @staticmethod
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch gives it no types
     def of(hierarchy: Hierarchy, device: torch.device) -> Topology:
         """The topology of a hierarchy on a device, made once."""
         cache: dict[torch.device, Topology] = getattr(hierarchy, "_cache", {})
-        if device not in cache:
-            made = Topology(hierarchy).to(device)
-            if type(made.parents) is not Tensor:  # a tracer's, which must not outlive it
-                return made
+        if device in cache:
+            return cache[device]
+        # Not traced. As a decorator it would import the whole compiler with this module.
+        compiling = torch.compiler.is_compiling()
+        make = torch.compiler.disable(_make) if compiling else _make  # type: ignore[no-untyped-call]
+        made: Topology = make(hierarchy, device)
+        if type(made.parents) is Tensor:  # not a tracer's, which must not outlive it
             cache[device] = made
-        return cache[device]
+        return made
 
     def rounds(self, direction: Direction) -> Iterator[Tensor]:
         """The rounds of one table."""
@@ -90,6 +98,10 @@ class Topology(nn.Module):
 
     def extra_repr(self) -> str:
         return repr(self.hierarchy)
+
+
+def _make(hierarchy: Hierarchy, device: torch.device) -> Topology:
+    return Topology(hierarchy).to(device)
 
 
 def check_tensor(x: object, what: str) -> None:
@@ -119,6 +131,11 @@ def check_shape(x: Tensor, what: str, shape: torch.Size) -> None:
     check_tensor(x, what)
     if x.shape != shape:
         raise ValueError(f"expected {what} of shape {tuple(shape)}, got {tuple(x.shape)}")
+
+
+def flat(x: Tensor) -> Tensor:
+    """`(*, n)` as `(samples, n)`."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def to_rows(x: Tensor) -> Tensor:

@@ -1,0 +1,473 @@
+"""The fast kernels against the reference: value, routes and gradient."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.testing import assert_close
+
+import hierloss.functional as HF
+import strategies as hl
+from hierloss import LMC, MCM, Hierarchy, HybridLoss, LHLoss, MCLoss, kernels
+from hierloss.kernels import reference
+from hierloss.topology import Topology, to_rows
+from oracles import Problem
+from table import CLOSED, DAG, losses
+
+pytest.importorskip("numba")
+from hierloss.kernels import cpu, ops
+
+SCORES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+TARGETS = [
+    torch.bool,
+    torch.uint8,
+    torch.int8,
+    torch.int64,
+    torch.float16,
+    torch.float32,
+    torch.float64,
+]
+BATCHES = [0, 1, 3, 16, 17, 37]
+problems = st.one_of(hl.hierarchies(), hl.hierarchies(max_size=40), hl.extremes())
+precisions = pytest.mark.parametrize("dtype", SCORES)
+
+
+@pytest.fixture(params=[1, 2, 3, 8])
+def threads(request) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def rough(samples: int, n: int, dtype: torch.dtype) -> Tensor:
+    """Scores with many ties, and with infinities of both signs."""
+    values = torch.tensor([-torch.inf, -2.0, -0.5, 0.0, -0.0, 1.5, torch.inf])
+    return values[torch.randint(7, (samples, n))].to(dtype)
+
+
+def labels(p: Problem, samples: int, unknown: bool, dtype: torch.dtype) -> Tensor:
+    """Targets that are closed upward, some labels hidden where the type can say so."""
+    picked = torch.rand(samples, p.n) < 2 / p.n
+    target = p.hierarchy.close(picked).to(dtype)
+    if unknown and dtype.is_signed:
+        missing = torch.nan if dtype.is_floating_point else -1
+        target.masked_fill_(torch.rand(samples, p.n) < 0.2, missing)
+    return target
+
+
+def both(compute) -> tuple:
+    """What a computation gives with the fast kernels, and with the reference."""
+    with kernels.use("numba"):
+        fast = compute()
+    with kernels.use("reference"):
+        return fast, compute()
+
+
+def both_losses(loss, scores: Tensor) -> tuple:
+    """Value and gradient by the fast kernels, and by the reference in float64."""
+    with kernels.use("numba"):
+        fast = value_and_gradient(loss, scores)
+    with kernels.use("reference"):
+        exact = value_and_gradient(loss, scores.double())
+    return fast, tuple(x.to(scores.dtype) for x in exact)
+
+
+def value_and_gradient(loss, scores: Tensor) -> tuple[Tensor, Tensor]:
+    leaf = scores.detach().clone().requires_grad_()
+    value = loss(leaf)
+    value.backward()
+    return value.detach(), leaf.grad
+
+
+def test_the_fast_kernel_is_what_runs(monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr(ops, "_loss", lambda *args: calls.append(args) or (torch.zeros(()),))
+    HF.hybrid_loss(torch.randn(3, 5), CLOSED, DAG)
+    assert len(calls) == 1
+    with kernels.use("reference"):
+        HF.hybrid_loss(torch.randn(3, 5), CLOSED, DAG)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "min_all"])
+@precisions
+@given(p=problems, samples=st.sampled_from(BATCHES), missing=st.booleans())
+def test_routes_and_values_are_those_of_the_reference(kind, dtype, p, samples, missing) -> None:
+    scores = rough(samples, p.n, dtype)
+    if missing:
+        scores[torch.rand(samples, p.n) < 0.1] = torch.nan
+    topology = Topology(p.hierarchy)
+    values, routes = cpu.select(scores, topology.tables, kind, True)
+    rows = to_rows(scores)
+    if kind == "max":
+        expected = reference.max_routes(rows, topology)
+    else:
+        expected = reference.min_routes(rows, topology, closure=kind == "min_all")
+    assert torch.equal(routes.long(), expected.t())
+    assert_close(values, rows.gather(0, expected).t(), rtol=0, atol=0, equal_nan=True)
+    assert values.dtype == dtype
+
+
+@given(p=problems, samples=st.sampled_from(BATCHES), unknown=st.booleans(), missing=st.booleans())
+def test_counts_are_those_of_the_routes_of_the_reference(p, samples, unknown, missing) -> None:
+    scores = rough(samples, p.n, torch.float32)
+    if missing:
+        scores[torch.rand(samples, p.n) < 0.1] = torch.nan
+    target = labels(p, samples, unknown, torch.int64)
+    topology = Topology(p.hierarchy)
+    rows, positive, known = to_rows(scores), to_rows(target == 1), to_rows(target >= 0)
+    closed = reference.reach(positive, topology)
+    for shares, routes in (
+        ((1.0, 0.0), reference.min_routes(rows, topology, closure=False)),
+        ((0.0, 1.0), reference.mc_routes(rows, positive, closed, topology)),
+    ):
+        counted = cpu.counts(scores, target, topology.tables, None, None, *shares)
+        for actual, judged in zip(counted, (positive, known & ~positive), strict=True):
+            expected = torch.zeros(rows.shape).scatter_add_(0, routes, judged.float())
+            assert torch.equal(actual, expected.t())
+
+
+@pytest.mark.parametrize("loss", [HF.mc_loss, HF.lh_loss, HF.hybrid_loss])
+@pytest.mark.parametrize("target_dtype", TARGETS)
+@given(p=problems, samples=st.sampled_from(BATCHES), data=st.data())
+def test_losses_are_those_of_the_reference(loss, target_dtype, p, samples, data) -> None:
+    target = labels(p, samples, data.draw(st.booleans()), target_dtype)
+    scores = rough(samples, p.n, data.draw(st.sampled_from([torch.float32, torch.float64])))
+    scores = scores.clamp(-30, 30) + torch.randn(()).item()
+    options = {
+        "reduction": data.draw(st.sampled_from(["mean", "sum", "batchmean"])),
+        "validate_targets": data.draw(st.booleans()),
+        **{
+            name: torch.rand(size).mul(3).floor()  # zeros among them
+            for name, size in (("weight", p.n), ("pos_weight", p.n), ("sample_weight", samples))
+            if data.draw(st.booleans())
+        },
+    }
+    assert_close(*both_losses(lambda x: loss(x, target, p.hierarchy, **options), scores))
+
+
+@losses
+@given(p=problems, samples=st.sampled_from(BATCHES))
+def test_infinite_and_missing_scores_are_as_in_the_reference(loss, oracle, p, samples) -> None:
+    target = labels(p, samples, True, torch.int64)
+    scores = rough(samples, p.n, torch.float32)
+    scores[torch.rand(samples, p.n) < 0.05] = torch.nan
+    weight = (torch.rand(p.n) < 0.7).float()  # what is left out must not matter, whatever it is
+    options = {"reduction": "sum", "weight": weight}
+    fast, exact = both_losses(lambda x: loss(x, target, p.hierarchy, **options), scores)
+    assert_close(fast, exact, equal_nan=True)
+
+
+@losses
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@given(p=problems, samples=st.sampled_from(BATCHES))
+def test_half_precision_is_float32_on_the_same_scores(loss, oracle, dtype, p, samples) -> None:
+    target = labels(p, samples, True, torch.float32)
+    scores = torch.randn(samples, p.n).to(dtype)
+    value, gradient = value_and_gradient(lambda x: loss(x, target, p.hierarchy), scores)
+    exact, slopes = value_and_gradient(lambda x: loss(x, target, p.hierarchy), scores.float())
+    assert torch.equal(value, exact)
+    assert gradient.dtype == dtype
+    precision = torch.finfo(dtype)  # rounded once as counts, and once when scaled
+    assert_close(gradient.float(), slopes, rtol=precision.eps, atol=precision.smallest_normal)
+
+
+@pytest.mark.parametrize("samples", BATCHES)
+def test_local_scores_have_a_gradient_of_their_own(samples) -> None:
+    target = DAG.close(torch.rand(samples, 5) < 0.3)
+    local, globl = torch.randn(samples, 5), torch.randn(samples, 5)
+
+    def compute() -> tuple[Tensor, ...]:
+        leaves = [x.clone().requires_grad_() for x in (local, globl)]
+        value = HF.hybrid_loss(leaves[1], target, DAG, balance=0.3, local_input=leaves[0])
+        return value.detach(), *torch.autograd.grad(value, leaves)
+
+    assert_close(*both(compute))
+
+
+@losses
+def test_layout_does_not_matter(loss, oracle) -> None:
+    scores, target = torch.randn(5, 4, 3), DAG.close(torch.rand(3, 4, 5) < 0.3)
+    expected = value_and_gradient(
+        lambda x: loss(x, target, DAG), scores.permute(2, 1, 0).contiguous()
+    )
+    turned = value_and_gradient(lambda x: loss(x.permute(2, 1, 0), target, DAG), scores)
+    assert_close(turned[0], expected[0])
+    assert_close(turned[1].permute(2, 1, 0), expected[1])
+    strided = torch.stack([target, ~target], 3)[..., 0]
+    assert_close(loss(scores.permute(2, 1, 0), strided, DAG), expected[0])
+    assert_close(MCM(DAG)(scores.permute(2, 1, 0)), MCM(DAG)(scores.permute(2, 1, 0).contiguous()))
+
+
+@losses
+def test_threads_do_not_matter(loss, oracle, threads) -> None:
+    h = Hierarchy.from_parents([None, *(i // 3 for i in range(2999))])
+    scores, target = torch.randn(100, 3000), h.close(torch.rand(100, 3000) < 0.001)
+
+    def compute() -> tuple[Tensor, ...]:
+        leaf = scores.clone().requires_grad_()
+        value, coherent = loss(leaf, target, h), MCM(h)(leaf)
+        grads = (torch.autograd.grad(x, leaf)[0] for x in (value, coherent.square().sum()))
+        return value, coherent, *grads
+
+    by_threads = compute()
+    torch.set_num_threads(1)
+    assert_close(by_threads, compute(), rtol=0, atol=0)
+
+
+@losses
+def test_backward_can_be_called_twice(loss, oracle) -> None:
+    scores = torch.randn(3, 5, requires_grad=True)
+    value = loss(scores, CLOSED, DAG)
+    (first,) = torch.autograd.grad(value, scores, retain_graph=True)
+    kept = first.clone()
+    (second,) = torch.autograd.grad(2 * value, scores)
+    assert torch.equal(first, kept)
+    assert_close(second, 2 * first)
+
+
+@losses
+@pytest.mark.parametrize("reduction", ["mean", "sum", "batchmean"])
+@given(data=st.data())
+def test_second_derivatives_are_those_of_the_reference(loss, oracle, reduction, data) -> None:
+    p = data.draw(hl.hierarchies())
+    scores = data.draw(hl.distinct_scores(p.n))
+    target = data.draw(hl.unknown_targets(p))
+    factors = {"sample_weight": torch.rand(2), "weight": torch.rand(p.n)}
+
+    def compute() -> tuple[Tensor, Tensor]:
+        leaf = scores.clone().requires_grad_()
+        value = loss(leaf, target, p.hierarchy, reduction=reduction, **factors)
+        (slope,) = torch.autograd.grad(value, leaf, create_graph=True)
+        return slope.detach(), torch.autograd.grad((slope**2).sum(), leaf)[0]
+
+    assert_close(*both(compute))
+
+
+@pytest.mark.parametrize("layer", [MCM, LMC])
+def test_layers_have_second_derivatives(layer) -> None:
+    scores = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer(DAG), scores)
+    assert torch.autograd.gradgradcheck(layer(DAG), scores)
+
+
+@precisions
+def test_operators_are_what_pytorch_expects(dtype) -> None:
+    tables = Topology(DAG).tables
+    scores = torch.randn(3, 5).to(dtype).requires_grad_()
+    scaling = torch.rand(5), torch.rand(5)
+    checks = {
+        "select": [(scores, tables, kind, True) for kind in ("max", "min", "min_all")],
+        "scatter": [(scores, torch.zeros(3, 5, dtype=torch.int32), tables, "max")],
+        "counts": [(scores.detach(), CLOSED, tables, *scaling, 0.5, 0.5)],
+        "loss": [
+            (scores, y, tables, *scaling, torch.rand(3), reduction, 0.5, 0.5, False, True)
+            for reduction in ("mean", "sum")
+            for y in (CLOSED, CLOSED.float())
+        ],
+    }
+    for name, samples in checks.items():
+        for sample in samples:
+            torch.library.opcheck(getattr(torch.ops.hierloss, name).default, sample)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own
+@pytest.mark.parametrize("make", [MCLoss, LHLoss, HybridLoss])
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_a_training_step_compiles_once_for_all_batch_sizes(make, backend) -> None:
+    torch._dynamo.reset()
+    model, criterion = torch.nn.Linear(7, 5), make(DAG)
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        return criterion(model(x), y)
+
+    compiled = torch.compile(step, backend=backend, fullgraph=True, dynamic=True)
+    batches = [(torch.randn(k, 7), DAG.close(torch.rand(k, 5) < 0.3)) for k in (4, 3, 17, 64)]
+    for i, (x, y) in enumerate(batches):
+        stance = "default" if i == 0 else "fail_on_recompile"
+        with torch.compiler.set_stance(stance):
+            value = compiled(x, y)
+        by_graph = torch.autograd.grad(value, model.parameters())
+        eager = step(x, y)
+        assert_close(value, eager)
+        assert_close(by_graph, torch.autograd.grad(eager, model.parameters()))
+
+
+class Coherent(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Sequential(torch.nn.Linear(7, 5), MCM(DAG), LMC(DAG, closure=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+def test_export_takes_the_reference() -> None:
+    model = Coherent()
+    x = torch.randn(4, 7)
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    program = torch.export.export(model, (x,), dynamic_shapes=({0: batch},))
+    names = {str(node.target) for node in program.graph.nodes}
+    assert not any("hierloss" in name for name in names)
+    for k in (4, 9):
+        x = torch.randn(k, 7)
+        assert_close(program.module()(x), model(x))
+
+
+@losses
+def test_deterministic_algorithms_are_no_hindrance(loss, oracle) -> None:
+    scores = torch.randn(40, 5)
+    torch.use_deterministic_algorithms(True)
+    try:
+        first, second = (
+            value_and_gradient(lambda x: loss(x, DAG.close(scores > 1), DAG), scores)
+            for _ in range(2)
+        )
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert_close(first, second, rtol=0, atol=0)
+
+
+@losses
+def test_weights_can_be_learned(loss, oracle) -> None:
+    weight = torch.rand(5, requires_grad=True)
+    loss(torch.randn(3, 5), CLOSED, DAG, weight=weight).backward()
+    assert weight.grad.any()
+
+
+def answer(queue, scores: Tensor, target: Tensor, criterion: HybridLoss) -> None:
+    # Only what is ours: PyTorch's own threads hang in a fork of a process that had started them.
+    torch.set_num_threads(2)
+    queue.put(criterion(scores.requires_grad_(), target).item())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_works_after_a_fork() -> None:
+    criterion = HybridLoss(Hierarchy.from_parents([None] + [0] * 4999))
+    scores, target = torch.randn(64, 5000), torch.zeros(64, 5000)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    answer(queue, scores.clone(), target, criterion)  # starts the threads of this process
+    child = context.Process(target=answer, args=(queue, scores.clone(), target, criterion))
+    child.start()
+    answers = [queue.get(timeout=60) for _ in range(2)]
+    child.join(timeout=60)
+    assert child.exitcode == 0
+    assert answers[0] == answers[1]
+
+
+class Batches(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, i: int) -> Tensor:
+        return HF.mcm(torch.full((5,), float(i)), DAG)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_works_in_a_worker_of_a_data_loader() -> None:
+    loader = torch.utils.data.DataLoader(Batches(), batch_size=2, num_workers=2)
+    assert_close(torch.cat(list(loader)), torch.arange(4.0)[:, None].expand(4, 5))
+
+
+def run(code: str, **environment: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_import_is_quiet_and_compiles_nothing() -> None:
+    code = "import sys, hierloss; print({'numba', 'triton', 'torch._dynamo'} & set(sys.modules))"
+    assert run(f"import warnings; warnings.simplefilter('error'); {code}") == "set()"
+
+
+def test_the_environment_chooses() -> None:
+    code = "from hierloss.kernels import chosen; print(chosen())"
+    assert run(code, HIERLOSS_KERNELS="reference") == "reference"
+    refused = "import hierloss.kernels as k\ntry: k.chosen()\nexcept ValueError as e: print(e)"
+    assert "got 'fast'" in run(refused, HIERLOSS_KERNELS="fast")
+
+
+def test_without_numba_the_reference_serves() -> None:
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import torch, hierloss, hierloss.kernels as k\n"
+        "h = hierloss.Hierarchy.from_paths(['a/b'])\n"
+        "scores = torch.randn(3, 2, requires_grad=True)\n"
+        "hierloss.HybridLoss(h)(scores, torch.zeros(3, 2)).backward()\n"
+        "print(k.available()['numba'])\n"
+        "try: k.use('numba')\n"
+        "except ImportError as e: print(e)"
+    )
+    told, refused = run(code).splitlines()
+    assert "numba" in told
+    assert told in refused
+
+
+def test_use_says_what_can_be_used() -> None:
+    with pytest.raises(ValueError, match=r"expected kernels of .* got 'cuda'"):
+        kernels.use("cuda")
+    if not torch.cuda.is_available():
+        with pytest.raises(ImportError, match="no CUDA device"):
+            kernels.use("triton")
+
+
+def test_compiles_where_the_result_cannot_be_kept() -> None:
+    from hierloss.kernels._blocks import compiled
+
+    names: dict = {}
+    exec("def double(x): return 2 * x", names)  # of no file, so that there is no place for a cache
+    assert compiled(names["double"])(21) == 42
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponentials_and_logarithms_are_right_to_the_last_places(dtype) -> None:
+    from numba import njit
+
+    from hierloss.kernels._simd import LANES, exp, load, log1p, store
+
+    @njit
+    def compute(x, y, z):
+        for row in range(x.size // LANES):
+            small = exp(load(x, row))
+            store(y, row, small)
+            store(z, row, log1p(small))
+
+    limit = 87 if dtype == np.float32 else 708
+    x = -np.concatenate([np.linspace(0, limit - 0.5, 1600), np.logspace(-8, 1, 1600)]).astype(dtype)
+    y, z = np.empty_like(x), np.empty_like(x)
+    compute(x, y, z)
+    exact = np.exp(x.astype(np.longdouble))
+    precision = 3 * np.finfo(dtype).eps
+    np.testing.assert_allclose(y, exact, rtol=precision)
+    np.testing.assert_allclose(z, np.log1p(exact), rtol=precision)
+    x[:5] = -np.inf, np.nan, -1e30, 0, -(limit + 1)
+    compute(x, y, z)
+    np.testing.assert_array_equal(y[:5], [0, np.nan, 0, 1, 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_full_ontology(go, dtype, threads) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(33, len(go), generator=generator).to(dtype)
+    scores[:, ::7] = scores[:, ::7].round()  # ties
+    target = go.close(torch.rand(33, len(go), generator=generator) < 1e-4).float()
+    target[torch.rand(33, len(go), generator=generator) < 0.01] = torch.nan
+    criterion, layer = HybridLoss(go), MCM(go)
+    assert_close(*both_losses(lambda x: criterion(x, target), scores))
+    assert_close(*both(lambda: layer(scores)), rtol=0, atol=0)
