@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = ["loss", "select"]
 
-LIBRARY = torch.library.Library("hierloss", "DEF")
+LIBRARY: Any = torch.library.Library("hierloss", "DEF")  # type: ignore[no-untyped-call]
 BACKENDS = {"CPU": "cpu", "CUDA": "gpu"}
 TARGET = "Tensor scores, Tensor target, Tensor tables, Tensor? weight, Tensor? pos_weight"
 
@@ -125,10 +125,11 @@ def _keep_slopes(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _loss_backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
-    tensors, options = ctx.saved_tensors, (ctx.reduction, ctx.local, ctx.globl)
+    tensors: Any = ctx.saved_tensors
+    options = ctx.reduction, ctx.local, ctx.globl
     slopes, ctx.slopes = ctx.slopes, None
     if torch.is_grad_enabled():
-        gradient = (_differentiable_slopes(*tensors, *options) * grad).to(tensors[0].dtype)
+        gradient = (_differentiable_slopes(tensors, *options) * grad).to(tensors[0].dtype)
     else:
         slopes, scale = slopes or _loss(*tensors, *options, False, True)[1:]
         gradient = _scaled(slopes, scale * grad)
@@ -141,17 +142,8 @@ def _scaled(slopes: Tensor, factor: Tensor) -> Tensor:
     return slopes if not traced and factor.is_cpu and factor.item() == 1 else slopes * factor
 
 
-def _differentiable_slopes(
-    scores: Tensor,
-    target: Tensor,
-    tables: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    sample_weight: Tensor | None,
-    reduction: str,
-    local: float,
-    globl: float,
-) -> Tensor:
+def _differentiable_slopes(tensors: Any, reduction: str, local: float, globl: float) -> Tensor:
+    scores, target, tables, weight, pos_weight, sample_weight = tensors
     p, n = _counts(scores.detach(), target, tables, weight, pos_weight, local, globl)
     if sample_weight is not None:
         p, n = (x * sample_weight.to(x.dtype)[:, None] for x in (p, n))
