@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: demo test check lint types doctest docs dist bench coverage clean
+.PHONY: demo test check lint types doctest docs reference interpret dist bench coverage clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hierloss demo
@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-check: lint types doctest docs dist
+check: lint types doctest docs reference interpret dist
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -30,6 +30,14 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_names.py docs/_build/html/objects.inv
 
+# The laws of losses and layers once more, without the fast kernels.
+reference: $(VENV)/.test
+	HIERLOSS_KERNELS=reference $(BIN)/python -m pytest -q tests/test_losses.py tests/test_layers.py
+
+# The kernels for GPUs, in Triton's interpreter where there is none.
+interpret: $(VENV)/.interpret
+	TRITON_INTERPRET=1 $(BIN)/python -m pytest -q tests/test_gpu.py
+
 # sdist, wheel from the sdist, a fresh environment, and a look at what was installed.
 FRESH = $(abspath $(VENV)-dist)
 
@@ -41,14 +49,18 @@ dist: $(VENV)/.dev
 	cd dist && "$(FRESH)/bin/python" -W error ../tests/smoke.py
 	rm -rf "$(FRESH)"
 
+# hmc-torch pins another torch, so it lies apart, and only its own code of it is used.
+PEERS = $(VENV)-peers
+
 bench: $(VENV)/.test
-	$(BIN)/python tests/benchmarks/go.py
+	$(PIP) install --no-deps --upgrade --target $(PEERS) hmc-torch==0.0.11
+	$(BIN)/hierloss bench --peers $(PEERS) --json docs/benchmarks.json --markdown docs/benchmarks.md --picture docs/_static/benchmarks.svg
 
 coverage: $(VENV)/.test
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
 
 clean:
-	rm -rf $(VENV) $(VENV)-dist dist docs/_build .*_cache .coverage .hypothesis hierloss-demo
+	rm -rf $(VENV) $(VENV)-dist $(PEERS) dist docs/_build .*_cache .coverage .hypothesis hierloss-demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or later: make PYTHON=...")'

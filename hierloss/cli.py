@@ -170,3 +170,78 @@ def demo(out: Path, seed: int) -> None:
     from hierloss.demo import run
 
     run(out, seed=seed, console=_console())
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="One small case and few rounds, to see that it works.")
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    type=click.Choice(["funcat", "yeast", "go"]),
+    help="A hierarchy; may be repeated.  [default: all]",
+)
+@click.option(
+    "--only",
+    "parts",
+    multiple=True,
+    type=click.Choice(["losses", "growth", "startup"]),
+    help="A part; may be repeated.  [default: all]",
+)
+@click.option(
+    "--row", "rows", multiple=True, help="How a row starts; may be repeated.  [default: all]"
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where."
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="HIERLOSS_DATA",
+    default="../shared/data",
+    show_default=True,
+    show_envvar=True,
+    help="Folder of the real hierarchies.",
+)
+@click.option(
+    "--peers",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="HIERLOSS_PEERS",
+    show_envvar=True,
+    help="Folder that hmc-torch is in.",
+)
+@click.option("--json", type=OUT_FILE, help="Keep all numbers there.")
+@click.option("--resume", is_flag=True, help="Go on with the numbers there.")
+@click.option("--markdown", type=OUT_FILE, help="Write the tables there, or into a page.")
+@click.option("--picture", type=OUT_FILE, callback=_drawing, help="Draw: a .png or .svg.")
+@_explained
+def bench(
+    quick: bool,
+    cases: tuple[str, ...],
+    parts: tuple[str, ...],
+    rows: tuple[str, ...],
+    device: str,
+    data: Path,
+    peers: Path | None,
+    json: Path | None,
+    resume: bool,
+    markdown: Path | None,
+    picture: Path | None,
+) -> None:
+    """Measure time and memory beside plain BCE and what others compute.
+
+    Ctrl-C stops it, and prints what there is.
+    """
+    import torch
+
+    from hierloss.bench import Plan, run
+
+    complete = run(
+        Plan(torch.device(device), data, peers, quick, cases, parts, rows),
+        console=_console(),
+        json=json,
+        markdown=markdown,
+        drawing=picture,
+        resume=resume,
+    )
+    raise SystemExit(0 if complete else 130)

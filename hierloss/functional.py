@@ -28,7 +28,7 @@ from hierloss._costs import (
 )
 from hierloss._targets import checked, prepare
 from hierloss.hierarchy import Hierarchy
-from hierloss.kernels import InvalidTarget, ops, reference, serves
+from hierloss.kernels import InvalidTarget, _ops, reference, serves
 from hierloss.topology import Topology, check_classes, check_shape, flat, from_rows, to_rows
 
 __all__ = ["hybrid_loss", "lh_loss", "lmc", "mc_loss", "mcm"]
@@ -64,7 +64,7 @@ def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
     """
     topology = _checked(scores, "scores", hierarchy)
     if serves(scores):
-        return ops.select(flat(scores), topology.tables, "max").view(scores.shape)
+        return _ops.select(flat(scores), topology.tables, "max").view(scores.shape)
     rows = to_rows(scores)
     return from_rows(rows.gather(0, reference.max_routes(rows, topology)), scores.shape)
 
@@ -102,7 +102,7 @@ def lmc(scores: Tensor, hierarchy: Hierarchy | Topology, *, closure: bool = Fals
     topology = _checked(scores, "scores", hierarchy)
     if serves(scores):
         kind = "min_all" if closure else "min"
-        return ops.select(flat(scores), topology.tables, kind).view(scores.shape)
+        return _ops.select(flat(scores), topology.tables, kind).view(scores.shape)
     rows = to_rows(scores)
     return from_rows(rows.gather(0, reference.min_routes(rows, topology, closure)), scores.shape)
 
@@ -314,7 +314,9 @@ def _fused(
     factors = (*by_class, None if by_sample is None else by_sample.reshape(-1))
     try:
         losses = [
-            ops.loss(flat(x), flat(target), topology.tables, *factors, reduction, *shares, validate)
+            _ops.loss(
+                flat(x), flat(target), topology.tables, *factors, reduction, *shares, validate
+            )
             for x, *shares in parts
         ]
     except InvalidTarget:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hierloss import _dag, kernels
 from hierloss._dag import Ints, Neighbours
-from hierloss.kernels import tables
+from hierloss.kernels import _tables
 
 if TYPE_CHECKING:
     from hierloss.hierarchy import Hierarchy
@@ -64,9 +64,9 @@ class Topology(nn.Module):
         self._register("descendants", hierarchy._down, height)
         self._register("parents", hierarchy._up, np.zeros_like(height))
         self._register("ancestors", hierarchy._up, hierarchy.levels)
-        packed = tables.pack(child, parent, hierarchy.levels)
+        packed = _tables.pack(child, parent, hierarchy.levels)
         self.register_buffer("tables", torch.from_numpy(packed), persistent=False)
-        kernels.available()  # not later, where torch.compile would stumble over imports
+        kernels.settle()
 
     @staticmethod
     def of(hierarchy: Hierarchy, device: torch.device) -> Topology:

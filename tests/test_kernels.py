@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,14 +14,15 @@ from torch.testing import assert_close
 
 import hierloss.functional as HF
 import strategies as hl
-from hierloss import LMC, MCM, Hierarchy, HybridLoss, LHLoss, MCLoss, kernels
+from hierloss import LMC, MCM, Hierarchy, HybridLoss, kernels
 from hierloss.kernels import reference
 from hierloss.topology import Topology, to_rows
 from oracles import Problem
 from table import CLOSED, DAG, losses
 
 pytest.importorskip("numba")
-from hierloss.kernels import cpu, ops
+from hierloss.kernels import _cpu as cpu
+from hierloss.kernels import _ops as ops
 
 SCORES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 TARGETS = [
@@ -260,178 +257,6 @@ def test_layers_have_second_derivatives(layer) -> None:
     scores = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(layer(DAG), scores)
     assert torch.autograd.gradgradcheck(layer(DAG), scores)
-
-
-@precisions
-def test_operators_are_what_pytorch_expects(dtype) -> None:
-    tables = Topology(DAG).tables
-    scores = torch.randn(3, 5).to(dtype).requires_grad_()
-    scaling = torch.rand(5), torch.rand(5)
-    checks = {
-        "select": [(scores, tables, kind, True) for kind in ("max", "min", "min_all")],
-        "scatter": [(scores, torch.zeros(3, 5, dtype=torch.int32), tables, "max")],
-        "counts": [(scores.detach(), CLOSED, tables, *scaling, 0.5, 0.5)],
-        "loss": [
-            (scores, y, tables, *scaling, torch.rand(3), reduction, 0.5, 0.5, False, True)
-            for reduction in ("mean", "sum")
-            for y in (CLOSED, CLOSED.float())
-        ],
-    }
-    for name, samples in checks.items():
-        for sample in samples:
-            torch.library.opcheck(getattr(torch.ops.hierloss, name).default, sample)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own
-@pytest.mark.parametrize("make", [MCLoss, LHLoss, HybridLoss])
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
-def test_a_training_step_compiles_once_for_all_batch_sizes(make, backend) -> None:
-    torch._dynamo.reset()
-    model, criterion = torch.nn.Linear(7, 5), make(DAG)
-
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        return criterion(model(x), y)
-
-    compiled = torch.compile(step, backend=backend, fullgraph=True, dynamic=True)
-    batches = [(torch.randn(k, 7), DAG.close(torch.rand(k, 5) < 0.3)) for k in (4, 3, 17, 64)]
-    for i, (x, y) in enumerate(batches):
-        stance = "default" if i == 0 else "fail_on_recompile"
-        with torch.compiler.set_stance(stance):
-            value = compiled(x, y)
-        by_graph = torch.autograd.grad(value, model.parameters())
-        eager = step(x, y)
-        assert_close(value, eager)
-        assert_close(by_graph, torch.autograd.grad(eager, model.parameters()))
-
-
-class Coherent(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = torch.nn.Sequential(torch.nn.Linear(7, 5), MCM(DAG), LMC(DAG, closure=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(x)
-
-
-def test_export_takes_the_reference() -> None:
-    model = Coherent()
-    x = torch.randn(4, 7)
-    batch = torch.export.Dim("batch", min=1, max=1024)
-    program = torch.export.export(model, (x,), dynamic_shapes=({0: batch},))
-    names = {str(node.target) for node in program.graph.nodes}
-    assert not any("hierloss" in name for name in names)
-    for k in (4, 9):
-        x = torch.randn(k, 7)
-        assert_close(program.module()(x), model(x))
-
-
-@losses
-def test_deterministic_algorithms_are_no_hindrance(loss, oracle) -> None:
-    scores = torch.randn(40, 5)
-    torch.use_deterministic_algorithms(True)
-    try:
-        first, second = (
-            value_and_gradient(lambda x: loss(x, DAG.close(scores > 1), DAG), scores)
-            for _ in range(2)
-        )
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert_close(first, second, rtol=0, atol=0)
-
-
-@losses
-def test_weights_can_be_learned(loss, oracle) -> None:
-    weight = torch.rand(5, requires_grad=True)
-    loss(torch.randn(3, 5), CLOSED, DAG, weight=weight).backward()
-    assert weight.grad.any()
-
-
-def answer(queue, scores: Tensor, target: Tensor, criterion: HybridLoss) -> None:
-    # Only what is ours: PyTorch's own threads hang in a fork of a process that had started them.
-    torch.set_num_threads(2)
-    queue.put(criterion(scores.requires_grad_(), target).item())
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_works_after_a_fork() -> None:
-    criterion = HybridLoss(Hierarchy.from_parents([None] + [0] * 4999))
-    scores, target = torch.randn(64, 5000), torch.zeros(64, 5000)
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    answer(queue, scores.clone(), target, criterion)  # starts the threads of this process
-    child = context.Process(target=answer, args=(queue, scores.clone(), target, criterion))
-    child.start()
-    answers = [queue.get(timeout=60) for _ in range(2)]
-    child.join(timeout=60)
-    assert child.exitcode == 0
-    assert answers[0] == answers[1]
-
-
-class Batches(torch.utils.data.Dataset):
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, i: int) -> Tensor:
-        return HF.mcm(torch.full((5,), float(i)), DAG)
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_works_in_a_worker_of_a_data_loader() -> None:
-    loader = torch.utils.data.DataLoader(Batches(), batch_size=2, num_workers=2)
-    assert_close(torch.cat(list(loader)), torch.arange(4.0)[:, None].expand(4, 5))
-
-
-def run(code: str, **environment: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
-
-
-def test_import_is_quiet_and_compiles_nothing() -> None:
-    code = "import sys, hierloss; print({'numba', 'triton', 'torch._dynamo'} & set(sys.modules))"
-    assert run(f"import warnings; warnings.simplefilter('error'); {code}") == "set()"
-
-
-def test_the_environment_chooses() -> None:
-    code = "from hierloss.kernels import chosen; print(chosen())"
-    assert run(code, HIERLOSS_KERNELS="reference") == "reference"
-    refused = "import hierloss.kernels as k\ntry: k.chosen()\nexcept ValueError as e: print(e)"
-    assert "got 'fast'" in run(refused, HIERLOSS_KERNELS="fast")
-
-
-def test_without_numba_the_reference_serves() -> None:
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "import torch, hierloss, hierloss.kernels as k\n"
-        "h = hierloss.Hierarchy.from_paths(['a/b'])\n"
-        "scores = torch.randn(3, 2, requires_grad=True)\n"
-        "hierloss.HybridLoss(h)(scores, torch.zeros(3, 2)).backward()\n"
-        "print(k.available()['numba'])\n"
-        "try: k.use('numba')\n"
-        "except ImportError as e: print(e)"
-    )
-    told, refused = run(code).splitlines()
-    assert "numba" in told
-    assert told in refused
-
-
-def test_use_says_what_can_be_used() -> None:
-    with pytest.raises(ValueError, match=r"expected kernels of .* got 'cuda'"):
-        kernels.use("cuda")
-    if not torch.cuda.is_available():
-        with pytest.raises(ImportError, match="no CUDA device"):
-            kernels.use("triton")
-
-
-def test_compiles_where_the_result_cannot_be_kept() -> None:
-    from hierloss.kernels._blocks import compiled
-
-    names: dict = {}
-    exec("def double(x): return 2 * x", names)  # of no file, so that there is no place for a cache
-    assert compiled(names["double"])(21) == 42
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

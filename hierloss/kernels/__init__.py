@@ -21,7 +21,7 @@ __all__ = ["available", "serves", "use"]
 Name = Literal["auto", "reference", "numba", "triton"]
 NAMES = get_args(Name)
 READY = "ready"
-MODULES = {"numba": "cpu", "triton": "gpu"}
+MODULES = {"numba": "_cpu", "triton": "_gpu"}
 DEVICES = {"cpu": "numba", "cuda": "triton"}
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -94,6 +94,12 @@ def available() -> dict[str, str]:
     for name in MODULES:
         ready(name)
     return {"reference": READY, **_state}
+
+
+def settle() -> None:
+    """Read the environment and import kernels now, not where torch.compile would trace it."""
+    chosen()
+    available()
 
 
 def ready(name: str) -> bool:

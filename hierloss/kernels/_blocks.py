@@ -1,7 +1,7 @@
 """What all compiled functions share: tables, scratch memory, and blocks of samples as rows.
 
 A block is held as rows of `LANES` samples, one row a class, in the order of
-`hierloss.kernels.tables`, where parents come before children.
+`hierloss.kernels._tables`, where parents come before children.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import carray, njit, types
 from numba.extending import intrinsic
 
 from hierloss.kernels._simd import LANES, equal, fill, gather, lowest, peek, scatter
-from hierloss.kernels.tables import Tables
+from hierloss.kernels._tables import Tables
 
 COUNT = len(Tables._fields)
 

@@ -27,7 +27,7 @@ from hierloss.kernels._losses import (
     scratch_size,
 )
 from hierloss.kernels._simd import LANES
-from hierloss.kernels.tables import unpack
+from hierloss.kernels._tables import unpack
 
 __all__ = ["counts", "loss", "scatter", "select"]
 
@@ -94,7 +94,7 @@ def select(scores: Tensor, tables: Tensor, kind: str, routed: bool) -> tuple[Ten
 
     Args:
         scores: `(samples, n)`, contiguous.
-        tables: What `hierloss.kernels.tables.pack` made.
+        tables: What `hierloss.kernels._tables.pack` made.
         kind: "max" over a class and its descendants, "min" over it and its parents, or "min_all"
             over it and all its ancestors.
         routed: Whether routes are wanted; without them they are `(0, n)`.
@@ -176,7 +176,7 @@ def loss(
     Args:
         scores: `(samples, n)`, contiguous.
         target: `(samples, n)`, contiguous.
-        tables: What `hierloss.kernels.tables.pack` made.
+        tables: What `hierloss.kernels._tables.pack` made.
         weight: Factor on each class, `(n,)`.
         pos_weight: Factor on each positive class, `(n,)`.
         sample_weight: Factor on each sample, `(samples,)`.

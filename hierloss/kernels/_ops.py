@@ -17,7 +17,7 @@ from torch import Tensor
 __all__ = ["loss", "select"]
 
 LIBRARY: Any = torch.library.Library("hierloss", "DEF")  # type: ignore[no-untyped-call]
-BACKENDS = {"CPU": "cpu", "CUDA": "gpu"}
+BACKENDS = {"CPU": "_cpu", "CUDA": "_gpu"}
 TARGET = "Tensor scores, Tensor target, Tensor tables, Tensor? weight, Tensor? pos_weight"
 
 
@@ -81,13 +81,13 @@ _loss = _operator(
 
 
 def select(scores: Tensor, tables: Tensor, kind: str) -> Tensor:
-    """The deciding score of every class; see `hierloss.kernels.cpu.select`."""
+    """The deciding score of every class; see `hierloss.kernels._cpu.select`."""
     values: Tensor = _select(scores, tables, kind, _differentiated(scores))[0]
     return values
 
 
 def loss(scores: Tensor, *args: Any) -> Tensor:
-    """The reduced loss; see `hierloss.kernels.cpu.loss`, but for its last argument."""
+    """The reduced loss; see `hierloss.kernels._cpu.loss`, but for its last argument."""
     value: Tensor = _loss(scores, *args, _differentiated(scores))[0]
     return value
 
@@ -98,11 +98,14 @@ def _differentiated(scores: Tensor) -> bool:
 
 def _keep_routes(ctx: Any, inputs: Any, output: Any) -> None:
     _, tables, ctx.kind, _ = inputs
+    ctx.set_materialize_grads(False)  # or PyTorch would fill zeros in for the routes
     ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(output[1], tables)
 
 
-def _select_backward(ctx: Any, grad: Tensor, _: Any) -> Any:
+def _select_backward(ctx: Any, grad: Tensor | None, _: Any) -> Any:
+    if grad is None:
+        return (None,) * 4
     routes, tables = ctx.saved_tensors
     return _scatter(grad, routes, tables, ctx.kind), None, None, None
 
@@ -118,13 +121,16 @@ def _scatter_backward(ctx: Any, grad: Tensor) -> Any:
 
 def _keep_slopes(ctx: Any, inputs: Any, output: Any) -> None:
     *tensors, ctx.reduction, ctx.local, ctx.globl, _, _ = inputs
+    ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[1:])
     ctx.save_for_backward(*tensors)
     # Not saved, so that they can become the gradient itself; another backward computes them again.
     ctx.slopes = output[1:]
 
 
-def _loss_backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+def _loss_backward(ctx: Any, grad: Tensor | None, *_: Any) -> Any:
+    if grad is None:
+        return (None,) * 11
     tensors: Any = ctx.saved_tensors
     options = ctx.reduction, ctx.local, ctx.globl
     slopes, ctx.slopes = ctx.slopes, None

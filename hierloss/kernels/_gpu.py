@@ -1,0 +1,259 @@
+"""The kernels for GPUs, in Triton: what `hierloss.kernels.reference` defines, in a few launches.
+
+Scores are `(samples, n)` and contiguous. `tables` is what `hierloss.kernels._tables.pack` made, on
+the same device. Nothing waits for the device, so that all of it can become part of a CUDA graph,
+and results are the same whenever they are computed again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hierloss._costs import Reduction
+from hierloss.kernels import InvalidTarget
+from hierloss.kernels import _gpu_sweeps as sweeps
+from hierloss.kernels import _gpu_terms as terms
+
+__all__ = ["counts", "loss", "scatter", "select"]
+
+Kind = Literal["max", "min", "min_all"]
+
+# A program looks at this many neighbours at once, of so many for each class. Children are far more
+# unevenly spread than parents: in the Gene Ontology up to 426 and 11.
+TILE = 2048
+CHILDREN = 8
+PARENTS = 2
+
+
+class _Judged(NamedTuple):
+    """What `settle` asks for, by position.
+
+    Attributes:
+        state: What the target says of a class.
+        share: The weight of its term.
+        lowest: The lowest of it and its parents, where LHLoss has a share.
+        flow: The weights that pass through it, where MCLoss has a share.
+        leader: The neighbour on the way to the class that decides it.
+        closed: Whether it is positive or has a positive descendant.
+    """
+
+    state: Tensor
+    share: Tensor
+    lowest: Tensor | None = None
+    flow: Tensor | None = None
+    leader: Tensor | None = None
+    closed: Tensor | None = None
+
+
+def select(scores: Tensor, tables: Tensor, kind: Kind, routed: bool) -> tuple[Tensor, Tensor]:
+    """The deciding score of each class, and the column of the class that has it.
+
+    Args:
+        scores: `(samples, n)`.
+        tables: The hierarchy.
+        kind: "max" for the best of a class and its descendants, "min" for the lowest of a class
+            and its parents, "min_all" for the lowest of a class and its ancestors.
+        routed: Whether the columns are wanted; without them they are `(0, n)`.
+
+    Returns:
+        Values like the scores, and int32 columns.
+    """
+    values, routes = torch.empty_like(scores), torch.empty_like(scores, dtype=torch.int32)
+    if kind == "min":
+        _by_tile(sweeps.step, PARENTS, scores, tables, values, routes)
+    else:
+        best = _accumulator(scores)
+        out = None, best, None, None, values, routes
+        if kind == "max":
+            _by_sample(sweeps.lead, CHILDREN, scores, tables, *out, SIGN=1, CHILDREN=True)
+        else:
+            _by_sample(sweeps.lead, PARENTS, scores, tables, *out, SIGN=-1, CHILDREN=False)
+    return values, routes if routed else routes.new_empty(0, scores.shape[1])
+
+
+def scatter(grad: Tensor, routes: Tensor, tables: Tensor, kind: Kind) -> Tensor:
+    """The gradient of `select`: each class gets the sum of what it decided.
+
+    Args:
+        grad: The gradient with respect to the values, `(samples, n)`.
+        routes: What `select` gave for the same tables and kind.
+        tables: The hierarchy.
+        kind: As for `select`.
+    """
+    out = torch.empty_like(grad)
+    if kind == "min":
+        _by_tile(sweeps.hand, CHILDREN, grad, routes, tables, out)
+        return out
+    leader, flow = torch.empty_like(routes), _accumulator(grad)
+    up, down = (CHILDREN, PARENTS) if kind == "max" else (PARENTS, CHILDREN)
+    _by_tile(sweeps.trace, up, routes, tables, leader, CHILDREN=kind == "max")
+    _by_sample(sweeps.pour, down, grad, tables, leader, flow, out, CHILDREN=kind != "max")
+    return out
+
+
+def counts(
+    scores: Tensor,
+    target: Tensor,
+    tables: Tensor,
+    weight: Tensor | None,
+    pos_weight: Tensor | None,
+    local: float,
+    globl: float,
+) -> tuple[Tensor, Tensor]:
+    """The weighted numbers of positive and of negative classes that each class decides.
+
+    Args:
+        scores: `(samples, n)`.
+        target: `(samples, n)`, of any real type.
+        tables: The hierarchy.
+        weight: Factor on the term of each class, `(n,)`.
+        pos_weight: Factor on the terms of positive classes, `(n,)`.
+        local: Factor on the terms of LHLoss.
+        globl: Factor on the terms of MCLoss.
+
+    Returns:
+        Two tensors like the scores, in float32, of float64 scores in float64.
+    """
+    judged, _ = _judged(scores, target, tables, weight, pos_weight, local, globl)
+    p, n = _accumulator(scores), _accumulator(scores)
+    out = None, p, n, None, None, 1.0
+    _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
+    return p, n
+
+
+def loss(
+    scores: Tensor,
+    target: Tensor,
+    tables: Tensor,
+    weight: Tensor | None,
+    pos_weight: Tensor | None,
+    sample_weight: Tensor | None,
+    reduction: Reduction,
+    local: float,
+    globl: float,
+    validate: bool,
+    gradient: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The reduced loss, and its gradient with respect to the scores.
+
+    Args:
+        scores: `(samples, n)`.
+        target: `(samples, n)`, of any real type.
+        tables: The hierarchy.
+        weight: Factor on the term of each class, `(n,)`.
+        pos_weight: Factor on the terms of positive classes, `(n,)`.
+        sample_weight: Factor on the terms of each sample, `(samples,)`.
+        reduction: "sum", "mean" or "batchmean".
+        local: Factor on the terms of LHLoss.
+        globl: Factor on the terms of MCLoss.
+        validate: Whether to raise for a target that is not right, which waits for the device.
+        gradient: Whether the gradient is wanted; without it, it is `(0, n)`.
+
+    Returns:
+        The loss, slopes of the type of the scores, and the factor that makes them the gradient,
+        which half precision could not hold. Loss and factor are scalars in float32, of float64
+        scores in float64.
+
+    Raises:
+        InvalidTarget: A value that is no label, or a target that is not closed upward.
+    """
+    if validate:
+        _validate(scores, target, tables)
+    judged, known = _judged(scores, target, tables, weight, pos_weight, local, globl)
+    samples, n = scores.shape
+    expected = samples if reduction == "batchmean" else 1
+    divisor = known.sum() if reduction == "mean" else known.new_full((), expected)
+    divisor = divisor.clamp_(min=1).to(_precision(scores))
+    slopes = torch.empty_like(scores if gradient else scores[:0])
+    total = divisor.new_empty(_tiles(scores, CHILDREN))
+    unit = 1.0 if scores.dtype == divisor.dtype else _small_unit(n)
+    if sample_weight is not None:
+        sample_weight = sample_weight.contiguous()
+    out = sample_weight, None, None, total, slopes if gradient else None, unit
+    _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
+    return total.sum() / divisor, slopes, 1 / (divisor * unit)
+
+
+def _judged(
+    scores: Tensor,
+    target: Tensor,
+    tables: Tensor,
+    weight: Tensor | None,
+    pos_weight: Tensor | None,
+    local: float,
+    globl: float,
+) -> tuple[_Judged, Tensor]:
+    """All that comes before costs, and the number of known classes in each tile."""
+    state, share = torch.empty_like(scores, dtype=torch.int8), _accumulator(scores)
+    lowest = torch.empty_like(scores, dtype=torch.int32) if local else None
+    known = scores.new_empty(_tiles(scores, PARENTS), dtype=torch.int32)
+    target = target.view(torch.uint8) if target.dtype == torch.bool else target
+    weight, pos_weight = (w if w is None else w.contiguous() for w in (weight, pos_weight))
+    out = state, share, lowest, known
+    _by_tile(terms.judge, PARENTS, scores, target, tables, weight, pos_weight, *out)
+    if not globl:
+        return _Judged(state, share, lowest), known
+    flow, closed = _accumulator(scores), torch.empty_like(state)
+    leader = torch.empty_like(scores, dtype=torch.int32)
+    # The best scores are no longer needed when what passes through takes their place.
+    way = state, flow, leader, closed, None, None
+    _by_sample(sweeps.lead, CHILDREN, scores, tables, *way, SIGN=1, CHILDREN=True)
+    _by_sample(sweeps.pour, PARENTS, share, tables, leader, flow, None, CHILDREN=False)
+    return _Judged(state, share, lowest, flow, leader, closed), known
+
+
+def _validate(scores: Tensor, target: Tensor, tables: Tensor) -> None:
+    judged, _ = _judged(scores, target, tables, None, None, local=0, globl=1)
+    is_open = (judged.state == sweeps.NEGATIVE.value) & (judged.closed == 1)
+    if (is_open | (judged.state == sweeps.WRONG.value)).any():
+        raise InvalidTarget("expected a target of 0, 1 and unknown labels that is closed upward")
+
+
+def _precision(scores: Tensor) -> torch.dtype:
+    return torch.float64 if scores.dtype == torch.float64 else torch.float32
+
+
+def _accumulator(scores: Tensor) -> Tensor:
+    return torch.empty_like(scores, dtype=_precision(scores))
+
+
+def _small_unit(n: int) -> float:
+    """A power of 2 by which counts up to n are small enough for half precision."""
+    return 2.0 ** -max(0, n.bit_length() - 15)
+
+
+def _rows(n: int, width: int) -> int:
+    """The classes of a tile, a power of two."""
+    return min(TILE // width, 1 << (n - 1).bit_length())
+
+
+def _tiles(scores: Tensor, width: int) -> int:
+    """The number of tiles of a batch."""
+    samples, n = scores.shape
+    return samples * -(-n // _rows(n, width)) if n else 0
+
+
+def _by_tile(kernel: Any, width: int, scores: Tensor, *args: object, **options: object) -> None:
+    tiles = _tiles(scores, width)
+    if tiles:
+        options["tiles"] = tiles // scores.shape[0]
+        _launch(kernel, width, tiles, scores, *args, **options)
+
+
+def _by_sample(kernel: Any, width: int, scores: Tensor, *args: object, **options: object) -> None:
+    if scores.numel():
+        _launch(kernel, width, scores.shape[0], scores, *args, **options)
+
+
+def _launch(
+    kernel: Any, width: int, programs: int, scores: Tensor, *args: object, **options: object
+) -> None:
+    n = scores.shape[1]
+    rows = _rows(n, width)
+    warps = min(16, max(1, rows * width // 128))
+    options |= {"ROWS": rows, "WIDTH": width, "num_warps": warps, "enable_fp_fusion": False}
+    with torch.cuda.device(scores.get_device()):  # Triton knows the current one only
+        kernel[(programs,)](scores, *args, n=n, **options)
