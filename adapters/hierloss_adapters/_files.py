@@ -53,7 +53,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 def read_lines(path: Source, encoding: str) -> list[str]:
     """The lines of a file with their ends; its first bytes tell whether it is compressed."""
     _check_local(path)
-    text = _decoded(path, _decompressed(path, Path(path).read_bytes()), encoding)
+    text = _decoded(path, decompressed(path, Path(path).read_bytes()), encoding)
     return list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
 
 
@@ -76,6 +76,15 @@ def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
             raise _no_encoding(encoding) from error
         except _DAMAGE as error:
             raise _damaged(path, error) from error
+
+
+def decompressed(path: Source, data: bytes) -> bytes:
+    """The bytes of a file, decompressed if their beginning says that they are compressed."""
+    _check_readable(path, data)
+    try:
+        return (_known(_DECOMPRESS, data) or bytes)(data)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
 
 
 def write_text(path: Source, text: str) -> None:
@@ -101,14 +110,6 @@ def _check_readable(path: Source, data: bytes) -> None:
             f"{path}: expected text, or text compressed by gzip, bzip2 or xz, got a {foreign} "
             "file; decompress it first"
         )
-
-
-def _decompressed(path: Source, data: bytes) -> bytes:
-    _check_readable(path, data)
-    try:
-        return (_known(_DECOMPRESS, data) or bytes)(data)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
 
 
 def _decoded(path: Source, data: bytes, encoding: str) -> str:
