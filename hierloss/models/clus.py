@@ -128,6 +128,8 @@ class ClusEns:
             ValueError: The target has unknown labels or is not closed upward.
         """
         self._target = _labels(target, self.hierarchy)
+        if len(x) != len(target):
+            raise ValueError(f"expected features of {len(target)} samples, got {len(x)}")
         features = x.detach().cpu().numpy()
         axes = _axes(self._target.double() * self.class_weights.double().sqrt(), self.variance)
         random = np.random.default_rng(self.seed)
