@@ -148,6 +148,10 @@ def test_zero_is_a_component_unless_it_ends(read) -> None:
     assert file.labels == (("3/1",), ("3/1",), ("3/1", "3/1/01"))
 
 
+def test_pairs_are_paths_where_zero_ends(read) -> None:
+    assert read(classes("3/0,4/0"), zero_ends=True).hierarchy.names == ("3", "4")
+
+
 def test_no_labels(read) -> None:
     assert read(classes("a,a/b", "?", "n", "a")).labels == ((), (), ("a",))
     assert read(classes("n,n/b", "?", "n")).labels == ((), ("n",))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import math
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +18,12 @@ from sklearn.preprocessing import StandardScaler
 
 from hierloss.paper import files
 from hierloss.paper.datasets import EXCLUDED, load
+from hierloss.paper.download import download
 from hierloss.paper.preprocessing import Standardiser
 from hierloss.paper.registry import File, entries, entry
 
 nan = math.nan
+FILE = File("x.arff", "x.arff", "0" * 40)
 
 # One-hot features, validation rows, edges, classes with several parents, rows without a class.
 RECOMPUTED = {
@@ -202,3 +206,24 @@ def test_standardised_features_have_the_width_of_training() -> None:
     own = Standardiser.fit(np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"shape \(samples, 2\) as in training, got \(3, 4\)"):
         own(np.ones((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("sklearn.impute", lambda: Standardiser.fit(np.ones((2, 2)))),
+        ("platformdirs", files.cache_folder),
+        ("requests", lambda: download(FILE, Path("folder"))),
+        ("filelock", lambda: download(FILE, Path("folder"))),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(
+    module: str, call: Callable[[], object], monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HIERLOSS_CACHE", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        ImportError, match=r"expected .*, got none; pip install \"hierloss\[paper\]"
+    ):
+        call()

@@ -179,7 +179,8 @@ def _declared(
             raise at(path, classes.line, problem)
         return None
     if kind is None:
-        kind = "dag" if all(x.count(sep) == 1 for x in classes.values) else "tree"
+        pairs = all(x.count(sep) == 1 for x in classes.values)
+        kind = "dag" if pairs and not zero_ends else "tree"
     try:
         for entry in classes.values:
             _check_components(entry, sep)
