@@ -237,6 +237,19 @@ def test_the_cell_starts_uniform() -> None:
     assert_close(weights.std().item(), 0.1 / 3**0.5, atol=0, rtol=0.02)
 
 
+def test_a_class_left_out_holds_no_child_back() -> None:
+    """An artificial root, whose score is low, in LMC and where predictions are taken back."""
+    h, weight = Hierarchy.from_parents([None, 0, 1]), torch.tensor([0.0, 1, 1])
+    local = torch.tensor([[-9.0, 1.0, 2.0]], requires_grad=True)
+    globl, target = torch.zeros(1, 3), torch.tensor([[1, 1, 0]])
+    HLSTM(h, 1, balance=0.0, weight=weight).criterion(Output(globl, local), target).backward()
+    assert_close(local.grad, torch.tensor([[0.0, (s(1) - 1 + s(1)) / 2, 0.0]]))
+    model = HMCLMLP(h, 1, weight=weight)
+    assert (model.stages, model.learner) == (2, 1)
+    taken = model.probabilities(Output(local, local))
+    assert_close(taken, torch.tensor([[1.0, s(1), s(1)]]))
+
+
 def lmlp() -> HMCLMLP:
     """Over a chain of three classes."""
     return HMCLMLP(Hierarchy.from_parents([None, 0, 1]), 4, hidden=(0.5, 0.6))

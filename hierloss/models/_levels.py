@@ -109,10 +109,11 @@ class Feedforward(nn.Module):
 class Recurrence(nn.Module):
     r"""The cell of an LSTM that steps from level to level, with the same input at each step.
 
-    .. math::
-        F^h &= \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I) \\
-        \hat C^h &= \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O) \\
-        C^h &= F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
+    .. math:: F^h = \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I)
+
+    .. math:: \hat C^h = \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O)
+
+    .. math:: C^h = F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
 
     The four matrices are one, cut into its part for x, which is applied once, and that for A. All
     weights start uniform in :math:`\pm 1 / \sqrt{k}`, for k hidden units, as in `torch.nn.LSTM`.

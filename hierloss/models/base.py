@@ -42,7 +42,8 @@ class Model(nn.Module):
         hierarchy: The hierarchy of the classes.
         features: The number of features of a sample.
         weight: Share of each class in the loss, `(n,)`: losses are means over samples and classes,
-            in proportion to it. 0 leaves a class out, such as an artificial root.
+            in proportion to it. 0 leaves a class out, such as an artificial root; it does not hold
+            its children back either.
 
     Attributes:
         hierarchy: The hierarchy of the classes.
@@ -86,6 +87,10 @@ class Model(nn.Module):
         """Begin a stage of the training: only what is trained in it keeps ``requires_grad``."""
         if stage not in range(self.stages):
             raise ValueError(f"expected a stage from 0 to {self.stages - 1}, got {stage!r}")
+
+    def unheld(self, scores: Tensor, top: float) -> Tensor:
+        """Scores in which a class of weight 0 has the top score, and so holds no child back."""
+        return scores if self.weight is None else scores.masked_fill(self.weight == 0, top)
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
@@ -23,12 +24,15 @@ class HLSTM(Model):
     the last one :math:`A^d` the global head scores all. With :math:`[\cdot;\cdot]` for joined
     vectors:
 
-    .. math::
-        F^h &= \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I) \\
-        \hat C^h &= \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O) \\
-        C^h &= F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h) \\
-        A_L^h &= \text{ReLU}(W_T^h A^h + b_T^h), \quad l^h = W_L^h A_L^h + b_L^h \\
-        P &= \text{MCM}(\sigma(W^{d+1} A^d + b^{d+1}))
+    .. math:: F^h = \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I)
+
+    .. math:: \hat C^h = \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O)
+
+    .. math:: C^h = F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
+
+    .. math:: A_L^h = \text{ReLU}(W_T^h A^h + b_T^h), \quad l^h = W_L^h A_L^h + b_L^h
+
+    .. math:: P = \text{MCM}(\sigma(W^{d+1} A^d + b^{d+1}))
 
     Trained is :math:`(1 - b_r)` LHLoss of the local and :math:`b_r` MCLoss of the global logits.
     The local heads are not used in predictions. With ``balance=1`` the network is CHMC-LSTM, and
@@ -40,7 +44,8 @@ class HLSTM(Model):
     and the local output a bias, which starts at 0. Steps and levels are the longest paths, so that
     also in a DAG the parents of a class are on earlier levels; LHLoss is taken of all local logits
     together, because parents have other heads. Both losses are means over samples and classes; the
-    sum of eq. 4 would multiply the local share by the number of classes. "Uniformly initialized"
+    sum of eq. 4 would multiply the local share by the number of classes. The root that Definition 1
+    excludes has no score: a class of weight 0 is no parent in LMC. "Uniformly initialized"
     is that of `torch.nn.LSTM`. The paper names no hidden size: 384 is that of HMCN.
 
     Args:
@@ -56,7 +61,6 @@ class HLSTM(Model):
         weight: As in `Model`.
 
     Example:
-        >>> import torch
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
         >>> model = HLSTM(h, 5, hidden=8)
         >>> model.criterion(model(torch.randn(4, 5)), h.encode([["a/b"], ["a"], [], ["a/c"]])).shape
@@ -98,7 +102,10 @@ class HLSTM(Model):
         return Output(self.head(states[-1]), None if self.local is None else self.local(states))
 
     def criterion(self, output: Output, target: Tensor) -> Tensor:
-        loss: Tensor = self.loss(output.global_logits, target, local_input=output.local_logits)
+        local = output.local_logits
+        if local is not None:
+            local = self.unheld(local, torch.inf)
+        loss: Tensor = self.loss(output.global_logits, target, local_input=local)
         return loss
 
 

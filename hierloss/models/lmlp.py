@@ -15,7 +15,6 @@ from hierloss.models.base import Model, Output
 from hierloss.topology import Topology, check_shape, dense, from_rows, to_rows
 
 Error = Literal["squared", "bce"]
-TINY = 1e-12  # for a level in which no class counts
 
 
 class HMCLMLP(Model):
@@ -28,8 +27,8 @@ class HMCLMLP(Model):
         P^1 = \sigma(V^1 \sigma(U^1 x)), \quad
         P^h = \sigma(V^h \sigma(U^h [x; P^{h-1}]))
 
-    The levels are trained one after another, so that there are as many stages as levels: in each
-    only its own perceptron learns, and those above it are frozen.
+    The levels are trained one after another, so that there are as many stages as levels in which a
+    class counts: in each only its own perceptron learns, and those above it are frozen.
 
     A class that is predicted without its superclasses is taken back. In a tree it falls to the
     lowest of its ancestors. In a DAG one path to a root is enough, whose other superclasses are
@@ -91,7 +90,11 @@ class HMCLMLP(Model):
             _perceptron(features + above, size, hidden[min(level, len(hidden) - 1)])
             for level, (above, size) in enumerate(zip([0, *sizes], sizes, strict=False))
         )
-        self.stages = len(sizes)
+        counted = torch.ones(len(hierarchy)) if self.weight is None else self.weight
+        self.taught = [
+            h for h, columns in enumerate(level_columns(hierarchy)) if counted[columns].any()
+        ]
+        self.stages = len(self.taught)
         self.in_column_order = InColumnOrder(hierarchy)
         self.topology = Topology(hierarchy)
         self.register_buffer("level", torch.tensor(hierarchy.levels), persistent=False)
@@ -99,9 +102,9 @@ class HMCLMLP(Model):
 
     def start(self, stage: int) -> None:
         super().start(stage)
-        self.stage = stage
+        self.learner = self.taught[stage]
         for level, perceptron in enumerate(self.perceptrons):
-            perceptron.requires_grad_(level == stage)
+            perceptron.requires_grad_(level == self.learner)
 
     def forward(self, x: Tensor) -> Output:
         parts: list[Tensor] = []
@@ -115,16 +118,16 @@ class HMCLMLP(Model):
         logits, target = output.global_logits, dense(target, "a target")
         check_shape(target, "a target", logits.shape)
         y = (target == 1).to(logits.dtype)
-        share = (self.level == self.stage) & ((target == 0) | (target == 1))
+        share = (self.level == self.learner) & ((target == 0) | (target == 1))
         if self.weight is not None:
             share = share * self.weight
-        return (self._cost(logits, y) * share).sum() / share.sum().clamp(min=TINY)
+        return (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
 
     def probabilities(self, output: Output) -> Tensor:
         p = output.global_logits.sigmoid()
         if not self.enforce:
             return p
-        coherent: Tensor = self.constraint(widest_path(p, self.topology))
+        coherent: Tensor = self.constraint(widest_path(self.unheld(p, 1.0), self.topology))
         return coherent
 
     def _cost(self, logits: Tensor, y: Tensor) -> Tensor:
