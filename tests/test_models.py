@@ -226,3 +226,10 @@ def test_double_precision(name: str) -> None:
     model = make(name, weight=torch.ones(5)).double()
     assert model.predict(X.double()).dtype == torch.float64
     assert model.criterion(model(X.double()), CLOSED).dtype == torch.float64
+
+
+@pytest.mark.slow
+@systems
+def test_predictions_on_the_gene_ontology_are_coherent(name: str, go: Hierarchy) -> None:
+    options = {"hidden": (0.01,)} if name == "HMC-LMLP" else {}
+    assert go.is_coherent(make(name, go, **options).predict(X))
