@@ -88,6 +88,10 @@ class Model(nn.Module):
         if stage not in range(self.stages):
             raise ValueError(f"expected a stage from 0 to {self.stages - 1}, got {stage!r}")
 
+    def learned(self) -> Tensor:
+        """The classes that the present stage trains, `(n,)` bool."""
+        return torch.ones(len(self.hierarchy), dtype=torch.bool)
+
     def unheld(self, scores: Tensor, top: float) -> Tensor:
         """Scores in which a class of weight 0 has the top score, and so holds no child back."""
         return scores if self.weight is None else scores.masked_fill(self.weight == 0, top)

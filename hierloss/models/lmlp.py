@@ -106,6 +106,9 @@ class HMCLMLP(Model):
         for level, perceptron in enumerate(self.perceptrons):
             perceptron.requires_grad_(level == self.learner)
 
+    def learned(self) -> Tensor:
+        return self.level == self.learner
+
     def forward(self, x: Tensor) -> Output:
         parts: list[Tensor] = []
         for perceptron in self.perceptrons:
