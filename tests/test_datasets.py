@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from hierloss.paper import files
 from hierloss.paper.datasets import EXCLUDED, load
 from hierloss.paper.download import download
-from hierloss.paper.preprocessing import Standardiser
 from hierloss.paper.registry import File, entries, entry
+from hierloss.preprocessing import Standardiser
 
 nan = math.nan
 FILE = File("x.arff", "x.arff", "0" * 40)

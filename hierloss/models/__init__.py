@@ -10,6 +10,7 @@ from hierloss.models.clus import ClusEns, clus_weights
 from hierloss.models.hlstm import HLSTM
 from hierloss.models.hmcn import HMCN, HMCNF, HMCNR
 from hierloss.models.lmlp import HMCLMLP, widest_path
+from hierloss.models.mlp import MLP
 
 __all__ = [
     "CHMCNN",
@@ -18,6 +19,7 @@ __all__ = [
     "HMCN",
     "HMCNF",
     "HMCNR",
+    "MLP",
     "SYSTEMS",
     "ClusEns",
     "Model",

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
-from hierloss.losses import MCLoss
+from hierloss.losses import HybridLoss, MCLoss
 from hierloss.models.base import Model, Output, check_positive
 
 
@@ -59,7 +59,7 @@ class CHMCNN(Model):
         for inputs, outputs in pairwise(sizes):
             body += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
         self.network = nn.Sequential(*body, nn.Linear(sizes[-1], len(hierarchy)))
-        self.loss = MCLoss(hierarchy, weight=self.weight)
+        self.loss: MCLoss | HybridLoss = MCLoss(hierarchy, weight=self.weight)
 
     def forward(self, x: Tensor) -> Output:
         return Output(self.network(x), None)

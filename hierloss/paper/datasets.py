@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hierloss import Hierarchy
 from hierloss.paper.files import fetch
-from hierloss.paper.preprocessing import Standardiser
 from hierloss.paper.registry import Entry, Facts, entry
+from hierloss.preprocessing import Standardiser
 from hierloss_adapters.arff import Arff, read_arff
 
 __all__ = ["Dataset", "Rows", "load"]

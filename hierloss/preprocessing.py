@@ -54,7 +54,7 @@ class Standardiser:
             from sklearn.preprocessing import StandardScaler
         except ImportError as error:
             raise ImportError(
-                'expected scikit-learn, got none; pip install "hierloss[paper]"'
+                'expected scikit-learn, got none; pip install "hierloss[sklearn]"'
             ) from error
         imputer = SimpleImputer(strategy="mean", keep_empty_features=True)
         scaler = StandardScaler().fit(imputer.fit_transform(features.astype(np.float64)))
