@@ -88,8 +88,7 @@ def test_runs_are_read_as_they_were_written(tmp_path: Path) -> None:
     for run in runs:
         write(tmp_path, run)
     found = read_runs(tmp_path)
-    key = lambda run: (run.system, run.variant, run.dataset, run.seed)  # noqa: E731
-    assert list(found) == sorted(runs, key=key)
+    assert list(found) == sorted(runs, key=lambda x: (x.system, x.variant, x.dataset, x.seed))
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
