@@ -224,6 +224,6 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.delenv("HIERLOSS_CACHE", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
-        ImportError, match=r"expected .*, got none; pip install \"hierloss\[paper\]"
+        ImportError, match=r"expected .*, got none; pip install \"hierloss\[(paper|sklearn)\]"
     ):
         call()

@@ -18,7 +18,7 @@ from hierloss.paper.datasets import Dataset
 from hierloss.paper.queue import in_order, work
 from hierloss.paper.registry import entry
 from hierloss.paper.results import rounded, violated
-from hierloss.paper.systems import GRIDS, NAMES, published
+from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.paper.training import Plan, Task, run
 from hierloss.training import Settings, Training, probabilities, seeded
 from hierloss_adapters.arff import Arff
@@ -193,7 +193,7 @@ def small(monkeypatch) -> list[str]:
 
 
 def plan(folder: Path) -> Plan:
-    return Plan(folder / "results", folder / "states", most=3, patience=2, every=0)
+    return Plan(folder / "results", folder / "states", most=3, patience=2, study=4, every=0)
 
 
 def without_times(path: Path) -> dict[str, object]:
@@ -264,6 +264,25 @@ def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:
     assert first["curve"][0]["loss"] != second["curve"][0]["loss"]
 
 
+def test_a_study_is_judged_on_the_validation_rows_after_each_epoch(small, tmp_path) -> None:
+    base = json.loads(run(Task("HLSTM", "Enron", 0), plan(tmp_path)).read_text())
+    path = run(Task("HLSTM-balance-0.1", "Enron", 0), plan(tmp_path))
+    found = json.loads(path.read_text())
+    assert path.parent.name == "HLSTM-balance-0.1"
+    assert found["system"] == "HLSTM"
+    assert found["settings"] == {**base["settings"], "balance": 0.1, "epochs": 4}
+    assert found["grid"] == base["grid"]
+    assert (base["judged_on"], found["judged_on"]) == ("test", "validation")
+    scores = [epoch["auprc"] for epoch in found["curve"]]
+    assert len(scores) == 4
+    assert found["auprc"] == max(scores)
+
+
+def test_every_study_can_be_built() -> None:
+    for study in STUDIES.values():
+        SYSTEMS[study.system](TREE, 3, **{"hidden": 4, **study.options})
+
+
 def test_the_published_settings_are_those_of_every_data_set() -> None:
     assert published("seq_GO") == {"hidden": 9000, "epochs": 45, "lr": 1e-4}
     assert published("Diatoms")["lr"] == 1e-5
@@ -273,7 +292,9 @@ def test_the_published_settings_are_those_of_every_data_set() -> None:
 
 def test_runs_come_in_order_of_worth() -> None:
     tasks = in_order()
-    assert len(tasks) == 20 * 8 * 3
+    studies = tasks[20 * 8 * 3 :]
+    assert len(studies) == 3 * sum(len(study.datasets) for study in STUDIES.values())
+    assert {task.system for task in studies} == set(STUDIES)
     assert len(set(tasks)) == len(tasks)
     assert {task.system for task in tasks[:60]} == {"HLSTM", "CHMC-LSTM", "CHMCNN"}
     assert {task.seed for task in tasks[:160]} == {0}

@@ -50,10 +50,10 @@ def run(
     """
     from hierloss.paper.files import cache_folder
     from hierloss.paper.queue import in_order, work
-    from hierloss.paper.systems import NAMES
+    from hierloss.paper.systems import NAMES, STUDIES
     from hierloss.paper.training import Plan
 
-    tasks = in_order(systems or NAMES, datasets or None, seeds or (0, 1, 2))
+    tasks = in_order(systems or (*NAMES, *STUDIES), datasets or None, seeds or (0, 1, 2))
     if only_list:
         for task in tasks:
             if not task.result(results).exists():

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from hierloss.paper.registry import entries
-from hierloss.paper.systems import NAMES
+from hierloss.paper.systems import NAMES, STUDIES
 from hierloss.paper.training import Plan, Task, run
 
 __all__ = ["Outcome", "in_order", "work"]
@@ -50,14 +50,14 @@ class _Message(NamedTuple):
 
 
 def in_order(
-    systems: Sequence[str] = NAMES,
+    systems: Sequence[str] = (*NAMES, *STUDIES),
     datasets: Sequence[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> list[Task]:
     """The runs of some systems, data sets and seeds, the worthiest first.
 
     With the first seed the claim of Table II and its ablation come first, on all data sets, then
-    the other systems; then the same with the other seeds.
+    the other systems; then the same with the other seeds; last the studies of Fig. 7 to 9.
 
     Example:
         >>> [str(task) for task in in_order(datasets=["Enron"], seeds=[0])][:4]
@@ -65,12 +65,26 @@ def in_order(
     """
     known = tuple(entries())
     chosen = known if datasets is None else datasets
-    for what, names, all_names in (("system", systems, NAMES), ("data set", chosen, known)):
-        for name in names:
-            if name not in all_names:
-                raise ValueError(f"expected a {what} of {', '.join(all_names)}, got {name!r}")
-    parts = [[x for x in systems if (x in MAIN) == main] for main in (True, False)]
-    return [Task(x, d, seed) for seed in seeds for part in parts for d in chosen for x in part]
+    _check("a system", systems, (*NAMES, *STUDIES))
+    _check("a data set", chosen, known)
+    tables = [x for x in systems if x in NAMES]
+    parts = [[x for x in tables if (x in MAIN) == main] for main in (True, False)]
+    runs = [Task(x, d, seed) for seed in seeds for part in parts for d in chosen for x in part]
+    studies = [
+        Task(x, d, seed)
+        for seed in seeds
+        for x in systems
+        if x in STUDIES
+        for d in STUDIES[x].datasets
+        if d in chosen
+    ]
+    return [*runs, *studies]
+
+
+def _check(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"expected {what} of {', '.join(known)}, got {name!r}")
 
 
 def work(
@@ -197,7 +211,7 @@ def _work(task: Task, plan: Plan, messages: Queue[_Message]) -> None:
             messages.put(_Message(task, phase, done, total))
             last = time.monotonic()
 
-    lock = plan.states / task.system / f"{task.dataset}.lock"
+    lock = plan.states / task.base / f"{task.dataset}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=0):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["GRIDS", "NAMES", "published"]
+__all__ = ["GRIDS", "NAMES", "STUDIES", "Study", "published"]
 
 #: What is tried on the validation rows for each system: the options of its model that the paper
 #: leaves open. The epochs are left open too. CHMCNN has published settings instead.
@@ -27,6 +27,39 @@ GRIDS: Mapping[str, tuple[Mapping[str, Any], ...]] = MappingProxyType(
 
 #: The systems in order of worth: the claim of Table II and its ablation first.
 NAMES = tuple(GRIDS)
+
+
+class Study(NamedTuple):
+    """A system with other settings, of which the AU(PRC) by epoch is of interest.
+
+    Attributes:
+        system: The name of the system.
+        options: The settings that are other than those of the tables.
+        datasets: The data sets.
+    """
+
+    system: str
+    options: Mapping[str, Any]
+    datasets: tuple[str, ...]
+
+
+def _studies() -> Iterator[tuple[str, Study]]:
+    for system in ("HLSTM", "CHMCNN", "HMCN-R", "HMCN-F", "HMCN-CHMC", "CHMC-LSTM"):
+        yield f"{system}-curve", Study(system, {}, ("eisen_FUN",))
+    for balance in (0.1, 0.3, 0.5, 0.7, 0.9):
+        datasets = ("cellcycle_FUN", "cellcycle_GO", "ImCLEF07A")
+        yield f"HLSTM-balance-{balance}", Study("HLSTM", {"balance": balance}, datasets)
+    yield "HLSTM-normal", Study("HLSTM", {"initializer": "normal"}, ("cellcycle_FUN", "eisen_FUN"))
+    for name in ("zeros", "ones", "xavier", "he"):
+        yield f"HLSTM-{name}", Study("HLSTM", {"initializer": name}, ("cellcycle_FUN",))
+    for constant in (0.2, 0.4, 0.6, 0.8):
+        options = {"constant": constant}
+        yield f"HLSTM-constant-{constant}", Study("HLSTM", options, ("cellcycle_FUN",))
+
+
+#: What Fig. 7, 8 and 9 compare. They are trained on the training rows alone, for 100 epochs, and
+#: judged on the validation rows after each.
+STUDIES: Mapping[str, Study] = MappingProxyType(dict(_studies()))
 
 
 def published(dataset: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hierloss.metrics import average_precision, pooled_auprc
 from hierloss.models import SYSTEMS, ClusEns
 from hierloss.paper.datasets import Dataset, Rows, load
 from hierloss.paper.results import versions, violated, write
-from hierloss.paper.systems import GRIDS, NAMES, published
+from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.training import Epoch, Settings, Training, probabilities, seeded
 
 __all__ = ["Plan", "Task", "run"]
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 class Task(NamedTuple):
-    """A system of `hierloss.paper.systems`, a data set of the registry and a seed."""
+    """A system or a study of `hierloss.paper.systems`, a data set of the registry and a seed."""
 
     system: str
     dataset: str
@@ -32,6 +32,11 @@ class Task(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.system}/{self.dataset}.{self.seed}"
+
+    @property
+    def base(self) -> str:
+        """The system, or that of the study."""
+        return STUDIES[self.system].system if self.system in STUDIES else self.system
 
     def result(self, folder: Path) -> Path:
         """The file of the result."""
@@ -46,6 +51,7 @@ class Plan(NamedTuple):
         states: The folder of what is needed to go on with a run.
         most: Epochs after which a choice stops in any case.
         patience: Epochs without a better AU(PRC) after which a choice stops.
+        study: Epochs of a study.
         every: Seconds between two writes of a state.
     """
 
@@ -53,6 +59,7 @@ class Plan(NamedTuple):
     states: Path
     most: int = 200
     patience: int = 10
+    study: int = 100
     every: float = 60.0
 
 
@@ -70,7 +77,8 @@ def run(task: Task, plan: Plan, progress: Progress | None = None) -> Path:
 
     What the paper leaves open is chosen on the validation rows, once for all seeds, with seed 0.
     The system is then trained on the rows for training and validation, and judged on those for
-    testing after the last epoch. A run that was stopped goes on where it was.
+    testing after the last epoch. A study is trained on the rows for training alone, and judged on
+    those for validation after each epoch. A run that was stopped goes on where it was.
 
     Args:
         task: What to run.
@@ -81,8 +89,9 @@ def run(task: Task, plan: Plan, progress: Progress | None = None) -> Path:
         ValueError: There is no such system or data set, or a file is damaged.
         OSError: A file is not at hand and cannot be downloaded.
     """
-    if task.system not in NAMES:
-        raise ValueError(f"expected one of {', '.join(NAMES)}, got {task.system!r}")
+    known = (*NAMES, *STUDIES)
+    if task.system not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, got {task.system!r}")
     path = task.result(plan.results)
     if not path.exists():
         data = load(task.dataset)
@@ -98,20 +107,25 @@ class _Runner:
 
     def result(self) -> Json:
         settings, how = self._settings()
-        train, test = self.data.final()
+        study = STUDIES.get(self.task.system)
+        if study is not None:
+            settings = {**settings, **study.options, "epochs": self.plan.study}
+        train, other = self.data.final() if study is None else self.data.selection()
         state = self.plan.states / f"{self.task}.safetensors"
         started = time.perf_counter()
-        fitted = self._fit("training", settings, self.task.seed, train, test, state)
+        seed, valid = self.task.seed, study is not None
+        fitted = self._fit("training", settings, seed, train, other, state, valid=valid)
         seconds = [epoch["seconds"] for epoch in fitted.curve]
         spent = sum(seconds) if seconds else time.perf_counter() - started
         result = {
-            "system": self.task.system,
+            "system": self.task.base,
             "dataset": self.task.dataset,
             "seed": self.task.seed,
             "settings": settings,
             **how,
-            "auprc": average_precision(fitted.scores, test.target, self.classes),
-            "auprc_clus": pooled_auprc(fitted.scores, test.target, self.classes),
+            "judged_on": "test" if study is None else "validation",
+            "auprc": average_precision(fitted.scores, other.target, self.classes),
+            "auprc_clus": pooled_auprc(fitted.scores, other.target, self.classes),
             "violation_rate": violated(fitted.scores, self.data.hierarchy, self.classes),
             "rebuilt": list(self.data.rebuilt),
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
@@ -126,11 +140,11 @@ class _Runner:
     def _settings(self) -> tuple[Json, Json]:
         """The settings, and how they were come by."""
         fixed: Json = {"batch": 4, "lr": 1e-4, "weight_decay": 1e-5}
-        if self.task.system == "CLUS-ENS":
+        if self.task.base == "CLUS-ENS":
             fixed = {"trees": 50}
-        if self.task.system == "CHMCNN":
+        if self.task.base == "CHMCNN":
             return {**fixed, **published(self.task.dataset)}, {"chosen_on": "published", "grid": []}
-        known = self.task._replace(seed=0).result(self.plan.results)
+        known = Task(self.task.base, self.task.dataset, 0).result(self.plan.results)
         if known.exists():
             first = json.loads(known.read_text(encoding="utf-8"))
             return first["settings"], {key: first[key] for key in ("chosen_on", "grid")}
@@ -140,22 +154,21 @@ class _Runner:
         return {key: best[key] for key in kept}, {"chosen_on": "validation", "grid": grid}
 
     def _grid(self) -> Sequence[Mapping[str, Any]]:
-        return GRIDS[self.task.system]
+        return GRIDS[self.task.base]
 
     def _try(self, i: int, settings: Json) -> Json:
         """One point of the grid, trained and judged on the rows for a choice."""
-        path = self.plan.states / self.task.system / f"{self.task.dataset}.choice{i}.json"
+        path = self.plan.states / self.task.base / f"{self.task.dataset}.choice{i}.json"
         if path.exists():
             tried: Json = json.loads(path.read_text(encoding="utf-8"))
             return tried
         train, valid = self.data.selection()
         state = path.with_suffix(".safetensors")
         started = time.perf_counter()
-        most = {} if self.task.system == "CLUS-ENS" else {"epochs": self.plan.most}
-        total = len(self._grid())
-        fitted = self._fit(
-            f"choice {i + 1} of {total}", {**settings, **most}, 0, train, valid, state, choice=True
-        )
+        most = {} if self.task.base == "CLUS-ENS" else {"epochs": self.plan.most}
+        phase = f"choice {i + 1} of {len(self._grid())}"
+        asked, patience = {**settings, **most}, self.plan.patience
+        fitted = self._fit(phase, asked, 0, train, valid, state, valid=True, patience=patience)
         epochs = [epoch.epoch for epoch in fitted.best]
         chosen = {"epochs": epochs if len(epochs) > 1 else epochs[0]} if epochs else {}
         spent = sum(epoch["seconds"] for epoch in fitted.curve)
@@ -179,24 +192,25 @@ class _Runner:
         other: Rows,
         state: Path,
         *,
-        choice: bool = False,
+        valid: bool = False,
+        patience: int | None = None,
     ) -> _Fitted:
-        """Train, and score other rows; for a choice, those say when to stop."""
-        if self.task.system == "CLUS-ENS":
+        """Train, and score other rows, after each epoch too where they are for validation."""
+        if self.task.base == "CLUS-ENS":
             return self._grow(phase, settings, seed, train, other)
         how = {key: settings[key] for key in ("epochs", "batch", "lr", "weight_decay")}
         options = {key: value for key, value in settings.items() if key not in how}
         if isinstance(how["epochs"], list):
             how["epochs"] = tuple(how["epochs"])
         with seeded(seed):
-            model = SYSTEMS[self.task.system](
+            model = SYSTEMS[self.task.base](
                 self.data.hierarchy, train.features.shape[1], weight=self.data.weight, **options
             )
         training = Training(
             model,
             train,
-            Settings(**how, seed=seed, patience=self.plan.patience if choice else None),
-            valid=other if choice else None,
+            Settings(**how, seed=seed, patience=patience),
+            valid=other if valid else None,
             classes=self.classes,
             state=state,
             every=self.plan.every,
