@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -129,7 +130,7 @@ class _Runner:
             "violation_rate": violated(fitted.scores, self.data.hierarchy, self.classes),
             "rebuilt": list(self.data.rebuilt),
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
-            "seconds_per_epoch": sum(seconds) / len(seconds) if seconds else None,
+            "seconds_per_epoch": median(seconds) if seconds else None,
             "parameters": fitted.parameters,
             "versions": versions(),
             "curve": fitted.curve,
