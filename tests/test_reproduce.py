@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from hierloss.paper.printed import TABLE2, printed
 from hierloss.paper.registry import entries
 from hierloss.paper.reproduce import FIGURES, TABLES, reproduce
 from hierloss.paper.significance import significance
+from hierloss.paper.systems import STUDIES
 from hierloss.paper.tables import ablation, comparison, datasets
 
 text_of = pytest.importorskip("matplotlib.text")
@@ -43,18 +45,25 @@ def paper_as_runs(*, missing: float | None = 0.0) -> list[Run]:
     ]
 
 
+def study(variant: str, dataset: str, curve: dict[int, float], **settings: object) -> Run:
+    """A variant of HLSTM, with a curve."""
+    return Run("HLSTM", variant, dataset, 0, 0.9, curve, settings=settings, judged_on="validation")
+
+
 def some_runs() -> list[Run]:
-    """A few results: two seeds, a stand-in, variants, curves and a run without one."""
+    """A few results: two seeds, a stand-in, and variants with curves."""
     curve = {epoch: 0.2 + epoch / 100 for epoch in range(1, 6)}
     short = {epoch: 0.1 + epoch / 100 for epoch in range(1, 4)}
     return [
-        Run("HLSTM", "", "cellcycle_FUN", 0, 0.25, 5, curve),
-        Run("HLSTM", "", "cellcycle_FUN", 1, 0.28, 3, short),
-        Run("HLSTM", "b0.3", "cellcycle_FUN", 0, 0.9, 5, curve, {"balance": 0.3}),
-        Run("HLSTM", "he", "cellcycle_FUN", 0, 0.9, 5, curve, {"initialiser": "he"}),
-        Run("HLSTM", "c4", "cellcycle_FUN", 0, 0.6, 4, {}, {"constant": 0.4}),
-        Run("HLSTM", "normal", "eisen_FUN", 0, 0.3, 5, curve, {"initializer": "normal"}),
-        Run("CHMCNN", "", "eisen_FUN", 0, 0.29, 5, curve),
+        Run("HLSTM", "", "cellcycle_FUN", 0, 0.25),
+        Run("HLSTM", "", "cellcycle_FUN", 1, 0.28),
+        study("balance-0.5", "cellcycle_FUN", curve, balance=0.5),
+        replace(study("balance-0.5", "cellcycle_FUN", short, balance=0.5), seed=1),
+        study("balance-0.3", "cellcycle_FUN", curve, balance=0.3),
+        study("he", "cellcycle_FUN", curve, initialiser="he"),
+        study("constant-0.4", "cellcycle_FUN", curve, constant=0.4),
+        study("normal", "eisen_FUN", curve, initializer="normal"),
+        replace(study("curve", "eisen_FUN", curve), system="CHMCNN"),
         Run("CHMC-LSTM", "", "cellcycle_FUN", 0, 0.2),
         Run("HLSTM", "", "expr_FUN", 0, 0.3, rebuilt=(STAND_IN,)),
         Run("CHMC-LSTM", "", "expr_FUN", 0, 0.2, rebuilt=(STAND_IN,)),
@@ -68,12 +77,12 @@ def write(folder: Path, run: Run, **changes: object) -> Path:
     """A result as the runs write it."""
     name = f"{run.system}-{run.variant}" if run.variant else run.system
     path = folder / name / f"{run.dataset}.{run.seed}.json"
-    epochs = [{"epoch": i, "loss": 1.0, "seconds": 1.0} for i in range(1, run.epochs + 1)]
-    curve = [{**e, "auprc": run.curve.get(i)} for i, e in enumerate(epochs, 1)]
+    curve = [{"epoch": i, "loss": 1.0, "seconds": 1.0, "auprc": x} for i, x in run.curve.items()]
     found = {
         "system": run.system, "dataset": run.dataset, "seed": run.seed, "auprc": run.auprc,
         "settings": dict(run.settings), "auprc_clus": 0.5, "violation_rate": 0.0,
         "rebuilt": list(run.rebuilt), "seconds": 1.0, "curve": curve,
+        "judged_on": run.judged_on,
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**found, **changes}))
@@ -133,7 +142,7 @@ def test_a_result_that_is_cut_off_is_named(tmp_path: Path) -> None:
 def test_settings_say_what_a_variant_is() -> None:
     usual = Run("HLSTM", "", "Enron", 0, 0.5)
     assert (usual.balance, usual.initializer) == (0.5, "constant 0.1")
-    he, four = some_runs()[3:5]
+    he, four = some_runs()[5:7]
     assert (he.initializer, four.initializer) == ("he", "constant 0.4")
 
 
@@ -221,7 +230,7 @@ def test_a_table_that_is_partly_there_says_how_much_and_what_is_missing() -> Non
     grid = comparison(some_runs())
     assert grid.rows[1] == ("", "ours", *["not run"] * 6, "0.265 (2)")
     assert grid.rows[7][-1] == "0.300 (1)†"
-    assert grid.notes[0].startswith("ours: 3 of 140 results")
+    assert grid.notes[0].startswith("ours: 2 of 140 results")
     assert f"†: from stand-ins for files of upstream: {STAND_IN}." in grid.notes
     assert not any("†" in note for note in comparison(paper_as_runs()).notes)
     assert not any(i % 2 for i, _ in grid.marked)
@@ -417,27 +426,45 @@ def test_initializers() -> None:
         "normal (not run)", "Xavier (not run)", "He (1 seed)", "LW = 0.1 (2 seeds)"
     ]  # fmt: skip
     lines = {line.get_label(): line for line in drawn("fig8", some_runs()).axes[0].lines}
-    end = lines["LW = 0.4 (1 seed)"]
-    assert (end.get_marker(), list(end.get_xdata()), list(end.get_ydata())) == ("o", [4], [0.6])
+    assert_allclose(lines["LW = 0.4 (1 seed)"].get_ydata(), [0.21, 0.22, 0.23, 0.24, 0.25])
+    assert not lines["LW = 0.2 (not run)"].get_xdata().size
 
 
 def test_speeds() -> None:
     (labels,) = legends("fig9", some_runs())
     assert labels == [
         "HLSTM, LW = 0.1 (not run)", "HLSTM, normal (1 seed)", "CHMCNN (1 seed)",
-        "HMCN-R (not run)", "HMCN-F (not run)", "HMC-LMLP (not run)", "HMCN-CHMC (not run)",
-        "CHMC-LSTM (not run)",
+        "HMCN-R (not run)", "HMCN-F (not run)", "HMCN-CHMC (not run)", "CHMC-LSTM (not run)",
     ]  # fmt: skip
 
 
-def test_a_variant_stands_in_where_the_run_of_the_tables_has_no_curve() -> None:
+@pytest.mark.parametrize("name", ["fig7", "fig8", "fig9"])
+def test_the_studies_that_are_run_are_those_that_are_shown(name: str) -> None:
     runs = [
-        Run("HLSTM", "", "cellcycle_FUN", 0, 0.25, 5),
-        Run("HLSTM", "curve", "cellcycle_FUN", 0, 0.3, 2, {1: 0.1, 2: 0.3}, {"balance": 0.5}),
+        Run(
+            one.system, study.removeprefix(f"{one.system}-"), dataset, 0, 0.5, {1: 0.5}, one.options
+        )
+        for study, one in STUDIES.items()
+        for dataset in one.datasets
     ]
-    for chosen, expected in ((runs, [0.1, 0.3]), (runs[:1], [0.25])):
-        lines = drawn("fig7", chosen).axes[0].lines
-        assert_allclose(lines[2].get_ydata(), expected)
+    labels = [label for panel in legends(name, runs) for label in panel]
+    assert labels
+    assert all(label.endswith("(1 seed)") for label in labels)
+
+
+def test_runs_of_two_kinds_are_not_mixed() -> None:
+    tested = Run("HLSTM", "", "cellcycle_FUN", 0, 0.5, {1: 0.5})
+    wide = study("wide", "cellcycle_FUN", {1: 0.4})
+    halves = [replace(study("half", "cellcycle_FUN", {1: x / 10}), seed=x) for x in (1, 2)]
+    for runs, expected, rows in (
+        ([tested, wide, *halves], 0.15, "validation"),
+        ([tested, wide], 0.4, "validation"),
+        ([tested], 0.5, "test"),
+    ):
+        ax = drawn("fig7", runs).axes[0]
+        assert_allclose(ax.lines[2].get_ydata(), [expected])
+        assert ax.get_ylabel() == f"AU(PRC), {rows} rows"
+    assert drawn("fig7", [tested]).axes[1].get_ylabel() == "AU(PRC)"
 
 
 def test_lines_differ_in_colour_and_in_style_or_place() -> None:

@@ -29,11 +29,11 @@ class Run:
         variant: What its folder has behind the system; empty for the system as the tables have it.
         dataset: The name of the data set.
         seed: Where randomness started.
-        auprc: AU(PRC) on the test rows.
-        epochs: How many epochs it was trained; 0 for a system without.
+        auprc: AU(PRC) after the last epoch.
         curve: AU(PRC) by epoch, where the run recorded it.
         settings: The arguments of the system.
         rebuilt: The files that were stand-ins.
+        judged_on: The rows of AU(PRC): "test", for all in the tables, or "validation".
     """
 
     system: str
@@ -41,10 +41,10 @@ class Run:
     dataset: str
     seed: int
     auprc: float
-    epochs: int = 0
     curve: Mapping[int, float] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     rebuilt: tuple[str, ...] = ()
+    judged_on: str = "test"
 
     @property
     def balance(self) -> float:
@@ -152,8 +152,8 @@ def _run(folder: str, found: Mapping[str, Any]) -> Run:
         dataset=str(found["dataset"]),
         seed=int(found["seed"]),
         auprc=float(found["auprc"]),
-        epochs=len(curve),
         curve={i: float(x) for i, x in curve.items() if x is not None},
         settings=dict(found["settings"]),
         rebuilt=tuple(found["rebuilt"]),
+        judged_on=str(found.get("judged_on", "test")),
     )

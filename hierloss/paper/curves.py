@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["balances", "initializers", "speeds"]
 
 # Okabe and Ito's colours, all but yellow, each with a line style of its own.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999999")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 STYLES = ("-", "--", "-.", ":")
 BALANCES = (0.1, 0.3, 0.5, 0.7, 0.9)
 STARTS = {
@@ -33,7 +33,7 @@ STARTS = {
     },
 }
 USUAL = "constant 0.1"
-NOTE = "Lines are means over seeds; a dot is a run of which only the end is known."
+NOTE = "Lines are means over seeds."
 
 
 def balances(runs: Sequence[Run]) -> Figure:
@@ -67,48 +67,52 @@ def speeds(runs: Sequence[Run]) -> Figure:
         "HLSTM, LW = 0.1": _hlstm(runs, "eisen_FUN"),
         "HLSTM, normal": _hlstm(runs, "eisen_FUN", initializer="normal"),
     }
-    own = [run for run in runs if run.dataset == "eisen_FUN" and not run.variant]
-    for system in ("CHMCNN", "HMCN-R", "HMCN-F", "HMC-LMLP", "HMCN-CHMC", "CHMC-LSTM"):
-        lines[system] = [run for run in own if run.system == system]
-    return _figure({"EISEN FUN": lines}, "system", f"Fig. 9. CLUS-ENS has no epochs. {NOTE}")
+    own = [run for run in runs if run.dataset == "eisen_FUN"]
+    for system in ("CHMCNN", "HMCN-R", "HMCN-F", "HMCN-CHMC", "CHMC-LSTM"):
+        lines[system] = _alike(run for run in own if run.system == system)
+    text = "Fig. 9. HMC-LMLP learns level after level and CLUS-ENS has no epochs."
+    return _figure({"EISEN FUN": lines}, "system", f"{text} {NOTE}")
 
 
 def _hlstm(
     runs: Iterable[Run], dataset: str, *, balance: float = 0.5, initializer: str = USUAL
 ) -> list[Run]:
-    """Runs of HLSTM: those of the tables, or variants where only those have a curve."""
     wanted = "HLSTM", dataset, balance, initializer
-    own = [r for r in runs if (r.system, r.dataset, r.balance, r.initializer) == wanted]
-    groups = [r for r in own if not r.variant], [r for r in own if r.variant]
-    return max(groups, key=lambda group: (any(r.curve for r in group), bool(group)))
+    return _alike(r for r in runs if (r.system, r.dataset, r.balance, r.initializer) == wanted)
+
+
+def _alike(runs: Iterable[Run]) -> list[Run]:
+    """Those with a curve of one variant, or else of the tables, so that no two kinds are mixed."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.curve:
+            groups.setdefault(run.variant, []).append(run)
+    return max(groups.values(), key=lambda own: (bool(own[0].variant), len(own)), default=[])
 
 
 def _figure(panels: Mapping[str, Mapping[str, list[Run]]], legend: str, text: str) -> Figure:
     """A panel for each data set or choice, with a line for each of its entries."""
     from matplotlib.figure import Figure
 
-    figure = Figure((4.6 * len(panels) + (2 if len(panels) == 1 else 0), 4.2), layout="constrained")
+    wide = max(4.6 * len(panels), 6.6)
+    figure = Figure((wide, 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (heading, lines) in zip(axes, panels.items(), strict=True):
         for (label, own), colour, style in zip(lines.items(), COLOURS, cycle(STYLES)):
             _line(ax, own, label, colour, style)
-        ax.set(title=heading, xlabel="epochs", ylabel="AU(PRC)")
+        rows = {run.judged_on for own in lines.values() for run in own}
+        ax.set(title=heading, xlabel="epochs", ylabel=f"AU(PRC), {' and '.join(sorted(rows))} rows")
         ax.legend(title=legend, fontsize=7, title_fontsize=8, loc="best")
-        if not any(lines.values()):
+        if not rows:
             ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
-            ax.set(xticks=(), yticks=())
+            ax.set(xticks=(), yticks=(), ylabel="AU(PRC)")
     note(figure, text)
     return figure
 
 
 def _line(ax: Axes, runs: Sequence[Run], label: str, colour: str, style: str) -> None:
     """The mean over seeds, of the epochs that all of them have."""
-    seeds = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds"
-    named = f"{label} ({seeds})" if runs else f"{label} (not run)"
+    seeds = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds" if runs else "not run"
     epochs = sorted(set.intersection(*(set(run.curve) for run in runs))) if runs else []
     means = [float(np.mean([run.curve[epoch] for run in runs])) for epoch in epochs]
-    if not epochs and runs:
-        ends = [run.epochs for run in runs], [run.auprc for run in runs]
-        ax.plot(*ends, "o", color=colour, label=named)
-    else:
-        ax.plot(epochs, means, style, color=colour, label=named)
+    ax.plot(epochs, means, style, color=colour, label=f"{label} ({seeds})")
