@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
@@ -21,7 +22,29 @@ OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 KEEP = click.Choice(["raise", "drop"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: Commands that are imported when they are called for, or listed.
+ELSEWHERE = {
+    "paper": "hierloss.paper.commands",
+    "predict": "hierloss.commands",
+    "reproduce": "hierloss.paper.reproduce_command",
+    "train": "hierloss.commands",
+}
+
+
+class _Commands(click.Group):
+    """The commands of this module, and those elsewhere."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *ELSEWHERE])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in ELSEWHERE:
+            return super().get_command(context, name)
+        command: click.Command = getattr(import_module(ELSEWHERE[name]), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Losses and constraint layers for hierarchical multi-label classification."""

@@ -10,9 +10,9 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from hierloss import HierarchyError
 
@@ -24,6 +24,13 @@ _DECOMPRESS: dict[bytes, Callable[[bytes], bytes]] = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ\x00": lzma.decompress,
 }
+_Opened = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_OPEN: dict[bytes, Callable[[IO[bytes]], _Opened]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
 _FOREIGN = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
@@ -45,10 +52,39 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 def read_lines(path: Source, encoding: str) -> list[str]:
     """The lines of a file with their ends; its first bytes tell whether it is compressed."""
-    if re.match("(https?|ftp):/", os.fspath(path), re.IGNORECASE):
-        raise HierarchyError(f"expected the path of a file, got the URL {path}; download it first")
-    text = _decoded(path, _decompressed(path, Path(path).read_bytes()), encoding)
+    _check_local(path)
+    text = _decoded(path, decompressed(path, Path(path).read_bytes()), encoding)
     return list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+
+
+def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a file as `read_lines` has them, but only one in memory at a time."""
+    _check_local(path)
+    number = 0
+    with open(path, "rb") as file:
+        start = file.peek(8)
+        _check_readable(path, start)
+        opener = _known(_OPEN, start)
+        try:
+            text = io.TextIOWrapper(opener(file) if opener else file, encoding, newline="")
+            for number, line in enumerate(text, 1):
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
+        except UnicodeDecodeError as error:
+            byte = f"the byte {error.object[error.start]:#04x} after line {number}"
+            raise _undecodable(path, encoding, start, byte) from error
+        except LookupError as error:
+            raise _no_encoding(encoding) from error
+        except _DAMAGE as error:
+            raise _damaged(path, error) from error
+
+
+def decompressed(path: Source, data: bytes) -> bytes:
+    """The bytes of a file, decompressed if their beginning says that they are compressed."""
+    _check_readable(path, data)
+    try:
+        return (_known(_DECOMPRESS, data) or bytes)(data)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
 
 
 def write_text(path: Source, text: str) -> None:
@@ -62,35 +98,48 @@ def at(path: Source, line: int, message: str) -> HierarchyError:
     return HierarchyError(f"{os.fspath(path)}, line {line}: {message}")
 
 
-def _decompressed(path: Source, data: bytes) -> bytes:
+def _check_local(path: Source) -> None:
+    if re.match("(https?|ftp):/", os.fspath(path), re.IGNORECASE):
+        raise HierarchyError(f"expected the path of a file, got the URL {path}; download it first")
+
+
+def _check_readable(path: Source, data: bytes) -> None:
     foreign = _known(_FOREIGN, data)
     if foreign:
         raise HierarchyError(
             f"{path}: expected text, or text compressed by gzip, bzip2 or xz, got a {foreign} "
             "file; decompress it first"
         )
-    try:
-        return (_known(_DECOMPRESS, data) or bytes)(data)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        raise HierarchyError(
-            f"{path}: expected a whole compressed file, got a damaged one ({error}); fetch it again"
-        ) from error
 
 
 def _decoded(path: Source, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        mark = _known(_MARKS, data)
         byte = f"the byte {data[error.start]:#04x} at position {error.start}"
-        raise HierarchyError(
-            f"{path}: expected text in {encoding}, got {mark or byte}; "
-            f"pass the encoding of the file, as encoding={mark or 'latin-1'!r}"
-        ) from error
+        raise _undecodable(path, encoding, data, byte) from error
     except LookupError as error:
-        raise ValueError(
-            f"expected the name of an encoding, got {encoding!r}; write 'utf-8' or 'latin-1'"
-        ) from error
+        raise _no_encoding(encoding) from error
+
+
+def _damaged(path: Source, error: Exception) -> HierarchyError:
+    return HierarchyError(
+        f"{path}: expected a whole compressed file, got a damaged one ({error}); fetch it again"
+    )
+
+
+def _undecodable(path: Source, encoding: str, data: bytes, byte: str) -> HierarchyError:
+    mark = _known(_MARKS, data)
+    return HierarchyError(
+        f"{path}: expected text in {encoding}, got {mark or byte}; "
+        f"pass the encoding of the file, as encoding={mark or 'latin-1'!r}"
+    )
+
+
+def _no_encoding(encoding: str) -> ValueError:
+    return ValueError(
+        f"expected the name of an encoding, got {encoding!r}; write 'utf-8' or 'latin-1'"
+    )
 
 
 def _known(table: Mapping[bytes, T], data: bytes) -> T | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hierloss import Hierarchy
 
-__all__ = ["draw", "draw_neighbourhood", "neighbourhood"]
+__all__ = ["draw", "draw_neighbourhood", "neighbourhood", "write_figure"]
 
 # Lengths are points at full size, in which the text is set in FONT points.
 FONT, LINE, PAD = 8.0, 10.0, 5.0
@@ -159,7 +159,21 @@ def draw_neighbourhood(
     ax = _frame(figure.axes[0], picture, f"Around {hierarchy.names[c]}{note}")
     _draw_edges(ax, picture, [])
     _draw_boxes(ax, picture, {}, {c})
-    _save(figure, path)
+    write_figure(figure, path)
+
+
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure into a file, an SVG with text as text and always with the same bytes.
+
+    Args:
+        figure: The figure, such as ``draw(h).figure``.
+        path: The file to write; ".png" or ".svg" at its end says which format.
+    """
+    from matplotlib import rc_context
+
+    date = {"Date": None} if os.fspath(path).endswith((".svg", ".svgz")) else None
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hierloss"}):
+        figure.savefig(path, dpi=150, metadata=date)
 
 
 def _within(c: int, neighbours: Callable[[int], tuple[int, ...]], steps: int) -> list[int]:
@@ -263,15 +277,6 @@ def _frame(ax: Axes, picture: Picture, title: str | None) -> Axes:
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title or "")
     ax.set_axis_off()
     return ax
-
-
-def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure; an SVG with text as text, and always with the same bytes."""
-    from matplotlib import rc_context
-
-    date = {"Date": None} if os.fspath(path).endswith((".svg", ".svgz")) else None
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hierloss"}):
-        figure.savefig(path, dpi=150, metadata=date)
 
 
 def _scale(ax: Axes) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from hierloss.demo.validation import Result
 from hierloss.demo.zoo import Zoo
+from hierloss.hierarchy import Hierarchy
 from hierloss.layers import LMC, MCM
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ def picture(zoo: Zoo, result: Result) -> Figure:
         "LMC, one step: at most what the parent scored": LMC(zoo.hierarchy)(scores[i]),
         "MCM: at least what any descendant scores": MCM(zoo.hierarchy)(scores[i]),
     }
-    figure = _figure(zoo, panels, shown(zoo, i, scores[i]), zoo.taxa[i])
+    classes = shown(zoo, i, scores[i])
+    figure = side_by_side(zoo.hierarchy, panels, true=[zoo.taxa[i]], classes=classes)
     figure.suptitle(
         f"{zoo.names[i].capitalize()}, truly {zoo.taxa[i]}: "
         f"scores of a network trained without it, with {result.loss}",
@@ -66,20 +69,39 @@ def shown(zoo: Zoo, i: int, scores: Tensor) -> list[str]:
     return [name for name, keep in zip(h.names, h.close(kept).tolist(), strict=True) if keep]
 
 
-def _figure(zoo: Zoo, panels: dict[str, Tensor], classes: list[str], taxon: str) -> Figure:
-    """Panels of the size that their text needs, beside each other unless they are wide."""
+def side_by_side(
+    hierarchy: Hierarchy,
+    panels: Mapping[str, Tensor],
+    *,
+    true: Iterable[str],
+    classes: Iterable[str] | None = None,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> Figure:
+    """Draw several scores of one sample, on panels of the size that their text needs.
+
+    Args:
+        hierarchy: The hierarchy.
+        panels: The scores by the headings.
+        true: As in `draw`.
+        classes: As in `draw`.
+        labels: Those of `draw`, by the headings.
+    """
     from matplotlib.figure import Figure
 
     from hierloss_adapters.plot import draw
 
-    wide, tall = _size(draw(zoo.hierarchy, classes=classes, labels=dict.fromkeys(classes, "0")))
+    chosen = list(hierarchy if classes is None else classes)
+    heading, scores = next(iter(panels.items()))
+    text = (labels or {}).get(heading)
+    wide, tall = _size(draw(hierarchy, scores, classes=chosen, labels=text))
     across, down = (len(panels), 1) if wide < 1.4 * tall else (1, len(panels))
     figure = Figure(figsize=(across * wide, down * tall + 0.8))
     axes = figure.subplots(down, across, squeeze=False).flat
     inch = 1 / figure.get_figheight()
     figure.subplots_adjust(0, 0.5 * inch, 1, 1 - 0.8 * inch, wspace=0.03, hspace=0.12)
     for ax, (heading, scores) in zip(axes, panels.items(), strict=True):
-        draw(zoo.hierarchy, scores, classes=classes, true=[taxon], title=heading, ax=ax)
+        text = (labels or {}).get(heading)
+        draw(hierarchy, scores, classes=chosen, true=true, labels=text, title=heading, ax=ax)
     _legend(figure)
     return figure
 

@@ -1,0 +1,248 @@
+"""Tables of CSV, TSV and Parquet files, some rows at a time."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hierloss_adapters._files import Source, at, stream_lines
+
+__all__ = ["Writer", "column_names", "numbers", "read_table", "write_table"]
+
+Columns = Mapping[str, Sequence[object]]
+
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+
+
+class Writer(Protocol):
+    """What `write_table` gives."""
+
+    def write(self, columns: Columns) -> None:
+        """Append rows, given by their columns."""
+
+
+def column_names(path: Source, *, encoding: str = "utf-8") -> list[str]:
+    """The names of the columns of a table.
+
+    Raises:
+        ValueError: The name of the file says nothing, the table has no header, or names twice.
+        ImportError: pyarrow is missing, and the file is a Parquet file.
+    """
+    if _is_parquet(path):
+        names = _parquet(path).schema_arrow.names
+    else:
+        rows = _rows(path, encoding)
+        names = next(rows, (0, []))[1]
+    twice = {name for name in names if names.count(name) > 1} if names else set()
+    if not names or twice:
+        got = f"{sorted(twice)[0]!r} twice" if twice else "none"
+        raise at(path, 1, f"expected a header with the names of the columns, got {got}")
+    return list(names)
+
+
+def read_table(
+    path: Source, columns: Sequence[str], *, size: int = 1024, encoding: str = "utf-8"
+) -> Iterator[dict[str, list[object]]]:
+    r"""Read some columns of a table, a number of rows at a time.
+
+    The cells of a CSV or TSV file are strings, those of a Parquet file what they are there.
+
+    Args:
+        path: A file called .csv, .tsv or .tab, plain or compressed, or .parquet.
+        columns: The names of the columns.
+        size: How many rows at a time.
+        encoding: The encoding of a text file.
+
+    Raises:
+        ValueError: A column is not there, or a row has not as many cells as the header.
+        ImportError: pyarrow is missing, and the file is a Parquet file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "pets.csv")
+        ...     _ = path.write_text("name,weight\nTom,4.5\nRex,30\n")
+        ...     list(read_table(path, ["weight"]))
+        [{'weight': ['4.5', '30']}]
+    """
+    names = column_names(path, encoding=encoding)
+    for column in columns:
+        if column not in names:
+            raise ValueError(
+                f"{os.fspath(path)}: expected a column {column!r}, got {', '.join(names[:10])}"
+                f"{' and more' if names[10:] else ''}"
+            )
+    if _is_parquet(path):
+        for batch in _parquet(path).iter_batches(batch_size=size, columns=list(columns)):
+            yield {column: batch.column(column).to_pylist() for column in columns}
+        return
+    rows = _checked(path, islice(_rows(path, encoding), 1, None), len(names))
+    places = [names.index(column) for column in columns]
+    while block := list(islice(rows, size)):
+        yield {c: [row[i] for row in block] for c, i in zip(columns, places, strict=True)}
+
+
+def numbers(values: Sequence[object], where: str, first: int = 1) -> NDArray[np.float64]:
+    """Cells as numbers; a missing one is NaN: an empty cell, ``?``, ``NA``, ``NaN`` or ``null``.
+
+    Args:
+        values: The cells of a column.
+        where: What an error names.
+        first: The number of the first row, for errors.
+
+    Raises:
+        ValueError: A cell is no number, or infinite.
+
+    Example:
+        >>> numbers(["1.5", "", True], "pets.csv, column 'weight'")
+        array([1.5, nan, 1. ])
+    """
+    found = np.array([_number(x, f"{where}, row {first + i}") for i, x in enumerate(values)])
+    return found.astype(np.float64)
+
+
+@contextmanager
+def write_table(path: Source) -> Iterator[Writer]:
+    r"""Write a table, some rows at a time; the file appears once it is complete.
+
+    Args:
+        path: A file called .csv, .tsv, .tab or .parquet.
+
+    Raises:
+        ValueError: The name of the file says nothing.
+        ImportError: pyarrow is missing, and the file is a Parquet file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "pets.csv")
+        ...     with write_table(path) as table:
+        ...         table.write({"name": ["Tom"], "cat": [0.75]})
+        ...     path.read_text()
+        'name,cat\nTom,0.75\n'
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part")
+    writer = _ParquetWriter(part) if _is_parquet(path) else _TextWriter(part, _delimiter(path))
+    try:
+        yield writer
+        writer.close()
+        os.replace(part, target)
+    finally:
+        writer.close()
+        part.unlink(missing_ok=True)
+
+
+class _TextWriter:
+    def __init__(self, path: Path, delimiter: str) -> None:
+        self.file = path.open("w", encoding="utf-8", newline="")
+        self.csv = csv.writer(self.file, delimiter=delimiter, lineterminator="\n")
+        self.begun = False
+
+    def write(self, columns: Columns) -> None:
+        if not self.begun:
+            self.csv.writerow(columns)
+            self.begun = True
+        cells = [[_text(x) for x in column] for column in columns.values()]
+        self.csv.writerows(zip(*cells, strict=True))
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _ParquetWriter:
+    def __init__(self, path: Path) -> None:
+        self.arrow, self.parquet = _require_pyarrow()
+        self.path = path
+        self.writer: Any = None
+
+    def write(self, columns: Columns) -> None:
+        arrays = [np.asarray(x) if _are_floats(x) else list(x) for x in columns.values()]
+        table = self.arrow.table(arrays, names=list(columns))
+        if self.writer is None:
+            self.writer = self.parquet.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _text(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else value
+
+
+def _are_floats(values: Sequence[object]) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind == "f"
+
+
+def _number(value: object, where: str) -> float:
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return math.nan
+    try:
+        number = float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        number = math.inf
+    if math.isinf(number):
+        raise ValueError(f"{where}: expected a finite number, got {value!r}")
+    return number
+
+
+def _checked(path: Source, rows: Iterator[tuple[int, list[str]]], n: int) -> Iterator[list[str]]:
+    for line, row in rows:
+        if len(row) != n:
+            raise at(path, line, f"expected {n} cells as in the header, got {len(row)}")
+        yield row
+
+
+def _rows(path: Source, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a text file that are not empty, with the numbers of their lines."""
+    delimiter = _delimiter(path)
+    rows = csv.reader((line for _, line in stream_lines(path, encoding)), delimiter=delimiter)
+    try:
+        yield from ((rows.line_num, row) for row in rows if row)
+    except csv.Error as error:
+        raise at(path, rows.line_num, f"expected a row of cells, got {error}") from error
+
+
+def _delimiter(path: Source) -> str:
+    suffixes = [s.lower() for s in Path(path).suffixes]
+    found = [_DELIMITERS[s] for s in suffixes if s in _DELIMITERS]
+    if not found:
+        raise ValueError(
+            f"expected a file called {', '.join(_DELIMITERS)} or .parquet, got {Path(path).name!r}"
+        )
+    return found[-1]
+
+
+def _is_parquet(path: Source) -> bool:
+    return Path(path).suffix.lower() in (".parquet", ".pq")
+
+
+def _parquet(path: Source) -> Any:
+    arrow, parquet = _require_pyarrow()
+    try:
+        return parquet.ParquetFile(path)
+    except arrow.ArrowInvalid as error:
+        raise ValueError(f"{os.fspath(path)}: expected a Parquet file, got {error}") from error
+
+
+def _require_pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(
+            'expected pyarrow, got none; for Parquet files pip install "hierloss[parquet]"'
+        ) from error
+    return pyarrow, pyarrow.parquet

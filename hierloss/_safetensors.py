@@ -1,0 +1,59 @@
+"""Tensors and what JSON can say of them in one `.safetensors` file: no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor
+
+KEY = "hierloss"
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> None:
+    """Write tensors and the information beside them; the file appears only once it is complete."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = _require("torch").save(plain, metadata={KEY: json.dumps(info)})
+    write(path, data)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save` wrote.
+
+    Raises:
+        ValueError: It is not such a file, or it is damaged.
+    """
+    safe_open = _require("__init__").safe_open
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a file at {path}, got none")
+    try:
+        with safe_open(os.fspath(path), "pt") as file:
+            info = json.loads(file.metadata()[KEY])
+            return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+    except Exception as error:  # a damaged file raises almost anything
+        raise ValueError(f"expected a file written by hierloss, got {path}") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file that appears only once it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        part = Path(folder, "part")
+        part.write_bytes(data)
+        os.replace(part, path)
+
+
+def _require(part: str) -> ModuleType:
+    try:
+        import safetensors
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError(
+            'expected safetensors, got none; pip install "hierloss[train]"'
+        ) from error
+    return safetensors.torch if part == "torch" else safetensors

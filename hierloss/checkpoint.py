@@ -1,0 +1,145 @@
+"""A trained model in a file, with all that predicting for new samples needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hierloss import Hierarchy, _safetensors
+from hierloss.models import MLP, SYSTEMS, Model
+from hierloss.preprocessing import Standardiser
+
+__all__ = ["MODELS", "Checkpoint", "build"]
+
+FORMAT = 1
+
+#: The models that the command line trains: the systems of the paper, and the plain MLP.
+MODELS: Mapping[str, Callable[..., Model]] = MappingProxyType({"MLP": MLP, **SYSTEMS})
+
+
+def build(
+    name: str,
+    hierarchy: Hierarchy,
+    features: int,
+    *,
+    options: Mapping[str, Any] | None = None,
+    left_out: tuple[str, ...] = (),
+) -> Model:
+    """A model by its name.
+
+    Args:
+        name: One of `MODELS`.
+        hierarchy: The hierarchy of the classes.
+        features: The number of features.
+        options: What else the model is called with.
+        left_out: Classes that count neither in the loss nor in predictions.
+
+    Raises:
+        ValueError: There is no such model, class or option.
+
+    Example:
+        >>> build("MLP", Hierarchy.from_paths(["a/b"]), 5, options={"hidden": 8}).features
+        5
+    """
+    if name not in MODELS:
+        raise ValueError(f"expected a model of {', '.join(MODELS)}, got {name!r}")
+    weight = torch.ones(len(hierarchy))
+    weight[[hierarchy.index(x) for x in left_out]] = 0.0
+    try:
+        return MODELS[name](
+            hierarchy, features, weight=weight if left_out else None, **(options or {})
+        )
+    except TypeError as error:
+        raise ValueError(
+            f"expected options of {name}, got {dict(options or {})}: {error}"
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A trained model, and what it was trained on.
+
+    The file is a safetensors file: the parameters as tensors, everything else as JSON in its
+    header. It has no pickle, so that reading one from elsewhere runs no code of theirs.
+
+    Attributes:
+        name: The name of the model in `MODELS`.
+        options: What it was built with.
+        model: The model.
+        features: The names of the features, in their order.
+        standardise: How they are standardised.
+        left_out: Classes that have no prediction.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    model: Model = field(repr=False)
+    features: tuple[str, ...] = field(repr=False)
+    standardise: Standardiser = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes that are predicted, in column order."""
+        return [name for name in self.model.hierarchy if name not in self.left_out]
+
+    def predict(self, features: NDArray[Any]) -> Tensor:
+        """Coherent probabilities of `classes`, one row for each row of features."""
+        device = next(self.model.parameters()).device
+        p = self.model.predict(self.standardise(features).to(device)).cpu()
+        return p[:, [self.model.hierarchy.index(x) for x in self.classes]]
+
+    def save(self, path: Path) -> None:
+        """Write the file; it appears only once it is complete.
+
+        Raises:
+            ImportError: safetensors is missing.
+        """
+        h = self.model.hierarchy
+        info = {
+            "format": FORMAT,
+            "model": self.name,
+            "options": dict(self.options),
+            "features": self.features,
+            "left_out": self.left_out,
+            "classes": h.names,
+            "edges": h.edge_index.T.tolist(),
+            "aliases": dict(h.aliases),
+        }
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors["standardise.mean"] = torch.from_numpy(self.standardise.mean)
+        tensors["standardise.scale"] = torch.from_numpy(self.standardise.scale)
+        _safetensors.save(path, tensors, info)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: It is no such file.
+            ImportError: safetensors is missing.
+        """
+        tensors, info = _safetensors.load(path)
+        if info.get("format", 0) > FORMAT or "model" not in info:
+            raise ValueError(f"{path}: expected a model of format {FORMAT}, got another file")
+        names = info["classes"]
+        edges = [(names[child], names[parent]) for child, parent in info["edges"]]
+        hierarchy = Hierarchy.from_edges(edges, names=names).with_aliases(info["aliases"])
+        features, left_out = tuple(info["features"]), tuple(info["left_out"])
+        model = build(
+            info["model"], hierarchy, len(features), options=info["options"], left_out=left_out
+        )
+        model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        standardise = Standardiser(
+            *(tensors[f"standardise.{x}"].numpy() for x in ("mean", "scale"))
+        )
+        return cls(info["model"], info["options"], model, features, standardise, left_out)

@@ -1,0 +1,234 @@
+"""The commands `hierloss train` and `hierloss predict`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hierloss.cli import OUT_FILE, _console, _explained
+
+if TYPE_CHECKING:
+    from hierloss.fitting import Fitted
+    from hierloss.samples import Samples
+    from hierloss.training import Epoch
+
+IN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _options(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+    """Options as NAME=VALUE, values as JSON or as they are."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"expected NAME=VALUE, such as hidden=128, got {text!r}")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+@click.command()
+@click.argument("file", type=IN_FILE)
+@click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
+@click.option("--format", "kind", help="What that file is, as in `hierloss inspect`.")
+@click.option("--labels", metavar="COLUMN", help="The column with the names of the classes.")
+@click.option("--sep", default=";", show_default=True, help="What separates these names.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated.")
+@click.option("--without", multiple=True, metavar="CLASS", help="Leave a class out; likewise.")
+@click.option("--model", default="MLP", show_default=True, help="MLP, HLSTM, CHMCNN, HMCN-F, ...")
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_options,
+    help="Of the model, such as hidden=128; may be repeated.",
+)
+@click.option(
+    "--valid",
+    default="0.2",
+    show_default=True,
+    metavar="SHARE|FILE",
+    help="Rows to choose the best epoch by: a share of the file, or another file; 0 for none.",
+)
+@click.option("--epochs", default=100, show_default=True, help="How many at most.")
+@click.option("--patience", default=10, show_default=True, help="Epochs without a better one.")
+@click.option("--batch", default=32, show_default=True, help="Rows of a batch.")
+@click.option("--lr", default=1e-3, show_default=True, help="The learning rate.")
+@click.option("--weight-decay", default=1e-5, show_default=True, help="The L2 penalty.")
+@click.option("--seed", default=0, show_default=True, help="Where randomness starts.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train, such as cuda.")
+@click.option(
+    "--out", type=OUT_FILE, default="model.safetensors", show_default=True, help="The model's file."
+)
+@_explained
+def train(
+    file: Path,
+    hierarchy: Path | None,
+    kind: str | None,
+    labels: str | None,
+    sep: str,
+    ignore: tuple[str, ...],
+    without: tuple[str, ...],
+    model: str,
+    options: Mapping[str, Any],
+    valid: str,
+    epochs: int,
+    patience: int,
+    batch: int,
+    lr: float,
+    weight_decay: float,
+    seed: int,
+    device: str,
+    out: Path,
+) -> None:
+    """Train a model on an ARFF, CSV, TSV or Parquet file.
+
+    Stop it at will: the same command goes on where it was.
+    """
+    from hierloss import inspection
+    from hierloss.fitting import fit
+    from hierloss.samples import read_samples
+    from hierloss.training import Settings
+
+    tree = None if hierarchy is None else inspection.read(hierarchy, kind=kind).hierarchy
+
+    def read(path: Path) -> Samples:
+        return read_samples(path, tree, labels=labels, sep=sep, ignore=ignore)
+
+    rows, held_out = _split(read(file), valid, seed, read)
+    settings = Settings(
+        epochs=epochs,
+        batch=batch,
+        lr=lr,
+        weight_decay=weight_decay,
+        patience=None if held_out is None else patience,
+        seed=seed,
+    )
+    console = _console()
+    state = out.with_name(f"{out.name}.part")
+    with _Bar(console, epochs) as bar:
+        fitted = fit(
+            model,
+            rows,
+            held_out,
+            settings,
+            options=options,
+            left_out=without,
+            device=device,
+            state=state,
+            progress=bar.step,
+            epoch=bar.epoch,
+        )
+    fitted.checkpoint.save(out)
+    state.unlink(missing_ok=True)
+    console.print(_summary(fitted, rows, held_out))
+    console.print(f"saved {out}")
+
+
+@click.command()
+@click.argument("model", type=IN_FILE)
+@click.argument("file", type=IN_FILE)
+@click.option(
+    "--out",
+    type=OUT_FILE,
+    default="predictions.csv",
+    show_default=True,
+    help="Where to: a .csv, .tsv or .parquet.",
+)
+@click.option("--id", metavar="COLUMN", help="The column that names the rows.")
+@click.option("--threshold", type=float, help="Only classes with this probability or a higher one.")
+@click.option("--top", type=int, help="Only the likeliest classes, so many.")
+@click.option("--block", default=1024, show_default=True, help="Rows in memory at a time.")
+@_explained
+def predict(
+    model: Path,
+    file: Path,
+    out: Path,
+    id: str | None,
+    threshold: float | None,
+    top: int | None,
+    block: int,
+) -> None:
+    """Predict coherent probabilities of classes with a MODEL for the rows of a FILE.
+
+    With --threshold or --top there is a line for each predicted class, otherwise a column.
+    """
+    from hierloss.checkpoint import Checkpoint
+    from hierloss.predictions import tables
+    from hierloss.samples import read_features
+    from hierloss_adapters.tabular import write_table
+
+    checkpoint = Checkpoint.load(model)
+    rows = 0
+    console = _console()
+    blocks = read_features(file, checkpoint.features, id=id, size=block)
+    with write_table(out) as table, console.status("predicting") as status:
+        for columns in tables(checkpoint, blocks, id=id or "row", threshold=threshold, top=top):
+            table.write(columns)
+            rows += len(set(columns[id or "row"]))
+            status.update(f"{rows:,} rows")
+    console.print(f"wrote {out}")
+
+
+class _Bar:
+    """A progress bar over epochs, with the steps of the present one."""
+
+    def __init__(self, console: Console, epochs: int) -> None:
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.fields[scores]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.progress.add_task("", total=epochs, epoch=1, scores="")
+
+    def __enter__(self) -> _Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def step(self, done: int, steps: int) -> None:
+        number = self.progress.tasks[0].fields["epoch"]
+        self.progress.update(self.task, completed=number - 1 + done / steps)
+
+    def epoch(self, epoch: Epoch) -> None:
+        scores = f"loss {epoch.loss:.4f}"
+        if epoch.auprc is not None:
+            scores += f", AU(PRC) {epoch.auprc:.4f}"
+        self.progress.update(self.task, completed=epoch.epoch, epoch=epoch.epoch + 1, scores=scores)
+
+
+def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples, Samples | None]:
+    """Rows to train on, and rows to validate with."""
+    from hierloss.fitting import split
+
+    try:
+        share = float(valid)
+    except ValueError:
+        return samples, read(Path(valid))
+    return split(samples, share, seed)
+
+
+def _summary(fitted: Fitted, rows: Samples, held_out: Samples | None) -> str:
+    h = rows.hierarchy
+    text = f"{len(rows.features):,} rows, {len(rows.names):,} features, {len(h):,} classes; "
+    if held_out is None:
+        return text + f"{len(fitted.history)} epochs"
+    return (
+        text + f"best of {len(fitted.history)} epochs: {fitted.best.epoch}, with AU(PRC) "
+        f"{fitted.best.auprc:.4f} on {len(held_out.features):,} other rows"
+    )

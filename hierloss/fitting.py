@@ -1,0 +1,118 @@
+"""From samples to a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hierloss.checkpoint import Checkpoint, build
+from hierloss.preprocessing import Standardiser
+from hierloss.samples import Samples
+from hierloss.training import Epoch, Settings, Training, seeded
+
+__all__ = ["Fitted", "fit", "split"]
+
+Rows = tuple[Tensor, Tensor]
+
+
+class Fitted(NamedTuple):
+    """What `fit` returns.
+
+    Attributes:
+        checkpoint: The trained model.
+        history: What each epoch came to.
+        best: The epoch that the parameters are of.
+    """
+
+    checkpoint: Checkpoint
+    history: list[Epoch]
+    best: Epoch
+
+
+def split(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Samples | None]:
+    """Samples to train on, and a share of them drawn to validate with, none for a share of 0.
+
+    Raises:
+        ValueError: Nothing would be left of either.
+    """
+    n = len(samples.features)
+    held_out = round(share * n)
+    if share == 0:
+        return samples, None
+    if not 0 < held_out < n:
+        raise ValueError(f"expected a share of {n} samples that leaves some of both, got {share}")
+    drawn = np.random.default_rng(seed).permutation(n)
+    parts = (np.sort(drawn[held_out:]), np.sort(drawn[:held_out]))
+    train, valid = (
+        samples._replace(features=samples.features[i], target=samples.target[torch.from_numpy(i)])
+        for i in parts
+    )
+    return train, valid
+
+
+def fit(
+    name: str,
+    train: Samples,
+    valid: Samples | None,
+    settings: Settings,
+    *,
+    options: Mapping[str, Any] | None = None,
+    left_out: tuple[str, ...] = (),
+    device: str = "cpu",
+    state: Path | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    epoch: Callable[[Epoch], object] | None = None,
+) -> Fitted:
+    """Train a model on samples.
+
+    Features are standardised by the samples to train on. With samples to validate with, the
+    parameters are those of the epoch with the best AU(PRC) on them.
+
+    Args:
+        name: A model of `hierloss.checkpoint.MODELS`.
+        train: The samples to train on.
+        valid: Those to validate with, with the same features and classes.
+        settings: How to train.
+        options: What else the model is called with.
+        left_out: Classes that count neither in the loss nor in predictions.
+        device: Where to train.
+        state: The file to go on from, and to write; it is taken away in the end.
+        progress: Called with the steps done and those of the epoch.
+        epoch: Called after each epoch.
+
+    Raises:
+        ValueError: The samples to validate with have other features or classes.
+    """
+    if valid is not None and (valid.names, valid.hierarchy) != (train.names, train.hierarchy):
+        raise ValueError(
+            "expected samples for validation with the features and classes of those for training, "
+            "got others"
+        )
+    standardise = Standardiser.fit(train.features)
+    with seeded(settings.seed):
+        model = build(
+            name, train.hierarchy, len(train.names), options=options, left_out=left_out
+        ).to(device)
+    training = Training(
+        model,
+        _rows(train, standardise, device),
+        settings,
+        valid=None if valid is None else _rows(valid, standardise, device),
+        classes=torch.tensor([x not in left_out for x in train.hierarchy]),
+        state=state,
+        progress=progress,
+    )
+    for one in training.epochs():
+        if epoch is not None:
+            epoch(one)
+    checkpoint = Checkpoint(name, options or {}, model.cpu(), train.names, standardise, left_out)
+    return Fitted(checkpoint, training.history, training.best_epoch(model.stages - 1))
+
+
+def _rows(samples: Samples, standardise: Standardiser, device: str) -> Rows:
+    return standardise(samples.features).to(device), samples.target.to(device)

@@ -1,0 +1,141 @@
+"""The parts of a network that follow the levels of a hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hierloss.hierarchy import Hierarchy
+
+
+def level_columns(hierarchy: Hierarchy) -> list[Tensor]:
+    """The columns of each level: the longest path from a root, so that parents come earlier."""
+    levels = torch.tensor(hierarchy.levels)
+    return [(levels == h).nonzero()[:, 0] for h in range(hierarchy.depth + 1)]
+
+
+def level_shares(hierarchy: Hierarchy, weight: Tensor | None) -> Tensor:
+    """Weights with which a mean over all classes is the sum of the means over each level."""
+    weight = torch.ones(len(hierarchy)) if weight is None else weight
+    shares = torch.zeros_like(weight)
+    for columns in level_columns(hierarchy):
+        if weight[columns].any():
+            shares[columns] = weight[columns] * (len(hierarchy) / weight[columns].sum())
+    return shares
+
+
+class InColumnOrder(nn.Module):
+    """Joins the scores of the levels, and puts the classes into the order of the hierarchy."""
+
+    order: Tensor
+
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        super().__init__()
+        order = torch.cat(level_columns(hierarchy)).argsort()
+        self.register_buffer("order", order, persistent=False)
+
+    def forward(self, parts: Sequence[Tensor]) -> Tensor:
+        """`(*, n)` of one `(*, classes)` for each level."""
+        return torch.cat(list(parts), -1).index_select(-1, self.order)
+
+
+class Dense(nn.Sequential):
+    """A fully connected layer with ReLU, batch norm and dropout, the last two where asked for."""
+
+    def __init__(self, inputs: int, outputs: int, dropout: float, batch_norm: bool) -> None:
+        layers: list[nn.Module] = [nn.Linear(inputs, outputs), nn.ReLU()]
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(outputs))
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        super().__init__(*layers)
+
+
+class LocalHeads(nn.Module):
+    r"""One local output for each level: a transition to the level, then its classes.
+
+    .. math:: A_L^h = \text{ReLU}(W_T^h A^h + b_T^h), \quad l^h = W_L^h A_L^h + b_L^h
+
+    Nothing of it is shared between levels.
+    """
+
+    def __init__(
+        self,
+        hierarchy: Hierarchy,
+        inputs: int,
+        hidden: int,
+        *,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        sizes = [len(columns) for columns in level_columns(hierarchy)]
+        self.transitions = nn.ModuleList(Dense(inputs, hidden, dropout, batch_norm) for _ in sizes)
+        self.outputs = nn.ModuleList(nn.Linear(hidden, size) for size in sizes)
+        self.in_column_order = InColumnOrder(hierarchy)
+
+    def forward(self, states: Sequence[Tensor]) -> Tensor:
+        """`(*, n)` logits of one `(*, inputs)` state for each level."""
+        heads = zip(self.outputs, self.transitions, states, strict=True)
+        local: Tensor = self.in_column_order([head(step(a)) for head, step, a in heads])
+        return local
+
+
+class Feedforward(nn.Module):
+    r"""Layers that each see the layer before them and the features, one for each level.
+
+    .. math:: A^1 = \phi(W^1 x + b^1), \quad A^h = \phi(W^h [A^{h-1}; x] + b^h)
+    """
+
+    def __init__(
+        self, features: int, hidden: int, steps: int, *, dropout: float, batch_norm: bool
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Dense(features + hidden * (step > 0), hidden, dropout, batch_norm)
+            for step in range(steps)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The state `(*, hidden)` after each layer."""
+        states: list[Tensor] = []
+        for layer in self.layers:
+            states.append(layer(torch.cat([*states[-1:], x], -1)))
+        return states
+
+
+class Recurrence(nn.Module):
+    r"""The cell of an LSTM that steps from level to level, with the same input at each step.
+
+    .. math:: F^h = \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I)
+
+    .. math:: \hat C^h = \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O)
+
+    .. math:: C^h = F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
+
+    The four matrices are one, cut into its part for x, which is applied once, and that for A. All
+    weights start uniform in :math:`\pm 1 / \sqrt{k}`, for k hidden units, as in `torch.nn.LSTM`.
+    """
+
+    def __init__(self, features: int, hidden: int, steps: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.steps = steps
+        self.given = nn.Linear(features, 4 * hidden)
+        self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The state `(*, hidden)` after each step."""
+        given = self.given(x)
+        a = c = x.new_zeros(*x.shape[:-1], self.hidden)
+        states = []
+        for _ in range(self.steps):
+            f, i, new, o = (given + self.recurrent(a)).chunk(4, -1)
+            c = f.sigmoid() * c + i.sigmoid() * new.tanh()
+            a = o.sigmoid() * c.tanh()
+            states.append(a)
+        return states

@@ -1,0 +1,165 @@
+"""What the systems share: one way to train any of them, and one to predict."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hierloss.hierarchy import Hierarchy
+from hierloss.layers import MCM
+from hierloss.topology import check_shape
+
+
+class Output(NamedTuple):
+    """What a network makes of its features.
+
+    Attributes:
+        global_logits: `(*, n)`, from the head that sees all classes at once.
+        local_logits: `(*, n)`, from the heads of the levels; None where a network has none.
+    """
+
+    global_logits: Tensor
+    local_logits: Tensor | None
+
+
+class Model(nn.Module):
+    r"""A network with its loss: what one training loop needs to know of any system.
+
+    A system has a `forward` from features to an `Output`, a `criterion` that judges it, and
+    `predict`. Most are trained in one stage; one that is trained in several says so in `stages`::
+
+        for stage in range(model.stages):
+            model.start(stage)
+            optimizer = torch.optim.Adam(p for p in model.parameters() if p.requires_grad)
+            for x, y in batches:
+                optimizer.zero_grad()
+                model.criterion(model(x), y).backward()
+                optimizer.step()
+
+    Args:
+        hierarchy: The hierarchy of the classes.
+        features: The number of features of a sample.
+        weight: Share of each class in the loss, `(n,)`: losses are means over samples and classes,
+            in proportion to it. 0 leaves a class out, such as an artificial root; it does not hold
+            its children back either.
+
+    Attributes:
+        hierarchy: The hierarchy of the classes.
+        features: The number of features of a sample.
+        stages: How many stages the training has.
+    """
+
+    weight: Tensor | None
+    stages: int = 1
+
+    def __init__(self, hierarchy: Hierarchy, features: int, weight: Tensor | None = None) -> None:
+        super().__init__()
+        if not isinstance(hierarchy, Hierarchy):
+            raise TypeError(f"expected a Hierarchy, got {type(hierarchy).__name__}")
+        check_positive("features", features)
+        self.hierarchy = hierarchy
+        self.features = features
+        self.constraint = MCM(hierarchy)
+        self.register_buffer("weight", shares(weight, len(hierarchy)), persistent=False)
+
+    def forward(self, x: Tensor) -> Output:
+        """The logits of `(*, features)` features."""
+        raise NotImplementedError
+
+    def criterion(self, output: Output, target: Tensor) -> Tensor:
+        """The training loss, a scalar, of an output and a `(*, n)` target.
+
+        The target is as in `hierloss.functional.hybrid_loss`: closed upward, NaN or -1 for unknown.
+        """
+        raise NotImplementedError
+
+    def probabilities(self, output: Output) -> Tensor:
+        """The `(*, n)` probabilities that the system's own paper evaluates.
+
+        They are coherent if the paper has them so.
+        """
+        coherent: Tensor = self.constraint(output.global_logits)
+        return coherent.sigmoid()
+
+    def start(self, stage: int) -> None:
+        """Begin a stage of the training: only what is trained in it keeps ``requires_grad``."""
+        if stage not in range(self.stages):
+            raise ValueError(f"expected a stage from 0 to {self.stages - 1}, got {stage!r}")
+
+    def learned(self) -> Tensor:
+        """The classes that the present stage trains, `(n,)` bool."""
+        return torch.ones(len(self.hierarchy), dtype=torch.bool)
+
+    def unheld(self, scores: Tensor, top: float) -> Tensor:
+        """Scores in which a class of weight 0 has the top score, and so holds no child back."""
+        return scores if self.weight is None else scores.masked_fill(self.weight == 0, top)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Coherent probabilities, `(*, n)`, of `(*, features)`: `probabilities` behind MCM.
+
+        Dropout is off, whatever mode the model is in; the mode stays as it is.
+        """
+        training = self.training
+        self.eval()
+        try:
+            coherent: Tensor = self.constraint(self.probabilities(self(x)))
+        finally:
+            self.train(training)
+        return coherent
+
+    def extra_repr(self) -> str:
+        return f"features={self.features}"
+
+
+class Predictor(nn.Module):
+    """A system as a plain module, from features to coherent probabilities, for `torch.export`.
+
+    Args:
+        model: The system. It is put into evaluation mode.
+
+    Example:
+        >>> from hierloss import Hierarchy
+        >>> from hierloss.models import HLSTM, Predictor
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> program = torch.export.export(Predictor(HLSTM(h, 5, hidden=4)), (torch.zeros(2, 5),))
+        >>> program.module()(torch.ones(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What `Model.predict` returns, with gradients."""
+        coherent: Tensor = self.model.constraint(self.model.probabilities(self.model(x)))
+        return coherent
+
+
+def check_positive(what: str, value: float) -> None:
+    """Raise unless a size is one."""
+    if not value > 0:
+        raise ValueError(f"expected {what} above 0, got {value!r}")
+
+
+def check_share(what: str, value: float) -> None:
+    """Raise unless a number is from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"expected a {what} from 0 to 1, got {value!r}")
+
+
+def shares(weight: Tensor | None, n: int) -> Tensor | None:
+    """Weights scaled to a mean of 1, so that a mean over all classes is one in their proportion."""
+    if weight is None:
+        return None
+    check_shape(weight, "a weight for each class", torch.Size([n]))
+    weight = weight.detach().to(torch.get_default_dtype())
+    if not (weight >= 0).all() or not 0 < weight.sum() < torch.inf:
+        raise ValueError(
+            f"expected weights of 0 or more, not all of them 0, got {weight.min():g} to "
+            f"{weight.max():g}; 0 leaves a class out"
+        )
+    return weight * (n / weight.sum())

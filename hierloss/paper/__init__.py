@@ -1,0 +1,1 @@
+"""The experiments of Qi & Chelmis: their data, training, tables and figures."""

@@ -1,0 +1,239 @@
+"""One run of the paper: a system, a data set and a seed; its settings, training and scores."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from hierloss.metrics import average_precision, pooled_auprc
+from hierloss.models import SYSTEMS, ClusEns
+from hierloss.paper.datasets import Dataset, Rows, load
+from hierloss.paper.results import versions, violated, write
+from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
+from hierloss.training import Epoch, Settings, Training, probabilities, seeded
+
+__all__ = ["Plan", "Task", "run"]
+
+Progress = Callable[[str, float, float], object]
+Json = dict[str, Any]
+
+
+class Task(NamedTuple):
+    """A system or a study of `hierloss.paper.systems`, a data set of the registry and a seed."""
+
+    system: str
+    dataset: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.system}/{self.dataset}.{self.seed}"
+
+    @property
+    def base(self) -> str:
+        """The system, or that of the study."""
+        return STUDIES[self.system].system if self.system in STUDIES else self.system
+
+    def result(self, folder: Path) -> Path:
+        """The file of the result."""
+        return folder / self.system / f"{self.dataset}.{self.seed}.json"
+
+
+class Plan(NamedTuple):
+    """What all runs share.
+
+    Attributes:
+        results: The folder of the results.
+        states: The folder of what is needed to go on with a run.
+        most: Epochs after which a choice stops in any case.
+        patience: Epochs without a better AU(PRC) after which a choice stops.
+        study: Epochs of a study.
+        every: Seconds between two writes of a state.
+    """
+
+    results: Path
+    states: Path
+    most: int = 200
+    patience: int = 10
+    study: int = 100
+    every: float = 60.0
+
+
+class _Fitted(NamedTuple):
+    """What a training came to."""
+
+    curve: list[Json]
+    best: tuple[Epoch, ...]
+    scores: Tensor
+    parameters: int
+
+
+def run(task: Task, plan: Plan, progress: Progress | None = None) -> Path:
+    """Carry out a run, unless its result is there, and return the file of the result.
+
+    What the paper leaves open is chosen on the validation rows, once for all seeds, with seed 0.
+    The system is then trained on the rows for training and validation, and judged on those for
+    testing after the last epoch. A study is trained on the rows for training alone, and judged on
+    those for validation after each epoch. A run that was stopped goes on where it was.
+
+    Args:
+        task: What to run.
+        plan: What all runs share.
+        progress: Called with what is being done, how much of it is, and how much it is.
+
+    Raises:
+        ValueError: There is no such system or data set, or a file is damaged.
+        OSError: A file is not at hand and cannot be downloaded.
+    """
+    known = (*NAMES, *STUDIES)
+    if task.system not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, got {task.system!r}")
+    path = task.result(plan.results)
+    if not path.exists():
+        data = load(task.dataset)
+        result = _Runner(task, plan, data, progress or (lambda *_: None)).result()
+        write(path, result)
+    return path
+
+
+class _Runner:
+    def __init__(self, task: Task, plan: Plan, data: Dataset, progress: Progress) -> None:
+        self.task, self.plan, self.data, self.progress = task, plan, data, progress
+        self.classes = data.weight > 0
+
+    def result(self) -> Json:
+        settings, how = self._settings()
+        study = STUDIES.get(self.task.system)
+        if study is not None:
+            settings = {**settings, **study.options, "epochs": self.plan.study}
+        train, other = self.data.final() if study is None else self.data.selection()
+        state = self.plan.states / f"{self.task}.safetensors"
+        started = time.perf_counter()
+        seed, valid = self.task.seed, study is not None
+        fitted = self._fit("training", settings, seed, train, other, state, valid=valid)
+        seconds = [epoch["seconds"] for epoch in fitted.curve]
+        spent = sum(seconds) if seconds else time.perf_counter() - started
+        result = {
+            "system": self.task.base,
+            "dataset": self.task.dataset,
+            "seed": self.task.seed,
+            "settings": settings,
+            **how,
+            "judged_on": "test" if study is None else "validation",
+            "auprc": average_precision(fitted.scores, other.target, self.classes),
+            "auprc_clus": pooled_auprc(fitted.scores, other.target, self.classes),
+            "violation_rate": violated(fitted.scores, self.data.hierarchy, self.classes),
+            "rebuilt": list(self.data.rebuilt),
+            "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
+            "seconds_per_epoch": median(seconds) if seconds else None,
+            "parameters": fitted.parameters,
+            "versions": versions(),
+            "curve": fitted.curve,
+        }
+        state.unlink(missing_ok=True)
+        return result
+
+    def _settings(self) -> tuple[Json, Json]:
+        """The settings, and how they were come by."""
+        fixed: Json = {"batch": 4, "lr": 1e-4, "weight_decay": 1e-5}
+        if self.task.base == "CLUS-ENS":
+            fixed = {"trees": 50}
+        if self.task.base == "CHMCNN":
+            return {**fixed, **published(self.task.dataset)}, {"chosen_on": "published", "grid": []}
+        known = Task(self.task.base, self.task.dataset, 0).result(self.plan.results)
+        if known.exists():
+            first = json.loads(known.read_text(encoding="utf-8"))
+            return first["settings"], {key: first[key] for key in ("chosen_on", "grid")}
+        grid = [self._try(i, {**option, **fixed}) for i, option in enumerate(self._grid())]
+        best = max(grid, key=lambda tried: tried["auprc"])
+        kept = [key for key in best if key not in ("auprc", "seconds", "curve")]
+        return {key: best[key] for key in kept}, {"chosen_on": "validation", "grid": grid}
+
+    def _grid(self) -> Sequence[Mapping[str, Any]]:
+        return GRIDS[self.task.base]
+
+    def _try(self, i: int, settings: Json) -> Json:
+        """One point of the grid, trained and judged on the rows for a choice."""
+        path = self.plan.states / self.task.base / f"{self.task.dataset}.choice{i}.json"
+        if path.exists():
+            tried: Json = json.loads(path.read_text(encoding="utf-8"))
+            return tried
+        train, valid = self.data.selection()
+        state = path.with_suffix(".safetensors")
+        started = time.perf_counter()
+        most = {} if self.task.base == "CLUS-ENS" else {"epochs": self.plan.most}
+        phase = f"choice {i + 1} of {len(self._grid())}"
+        asked, patience = {**settings, **most}, self.plan.patience
+        fitted = self._fit(phase, asked, 0, train, valid, state, valid=True, patience=patience)
+        epochs = [epoch.epoch for epoch in fitted.best]
+        chosen = {"epochs": epochs if len(epochs) > 1 else epochs[0]} if epochs else {}
+        spent = sum(epoch["seconds"] for epoch in fitted.curve)
+        tried = {
+            **settings,
+            **chosen,
+            "auprc": average_precision(fitted.scores, valid.target, self.classes),
+            "seconds": spent or time.perf_counter() - started,
+            "curve": [epoch["auprc"] for epoch in fitted.curve],
+        }
+        write(path, tried)
+        state.unlink(missing_ok=True)
+        return self._try(i, settings)  # as it is after an interruption
+
+    def _fit(
+        self,
+        phase: str,
+        settings: Json,
+        seed: int,
+        train: Rows,
+        other: Rows,
+        state: Path,
+        *,
+        valid: bool = False,
+        patience: int | None = None,
+    ) -> _Fitted:
+        """Train, and score other rows, after each epoch too where they are for validation."""
+        if self.task.base == "CLUS-ENS":
+            return self._grow(phase, settings, seed, train, other)
+        how = {key: settings[key] for key in ("epochs", "batch", "lr", "weight_decay")}
+        options = {key: value for key, value in settings.items() if key not in how}
+        if isinstance(how["epochs"], list):
+            how["epochs"] = tuple(how["epochs"])
+        with seeded(seed):
+            model = SYSTEMS[self.task.base](
+                self.data.hierarchy, train.features.shape[1], weight=self.data.weight, **options
+            )
+        training = Training(
+            model,
+            train,
+            Settings(**how, seed=seed, patience=patience),
+            valid=other if valid else None,
+            classes=self.classes,
+            state=state,
+            every=self.plan.every,
+            progress=lambda step, steps: self.progress(phase, done + step / steps, total),
+        )
+        done = len(training.history)
+        total = sum(training.settings.of_stage(stage) for stage in range(model.stages))
+        for _ in training.epochs():
+            done = len(training.history)
+        return _Fitted(
+            curve=[_point(i, epoch) for i, epoch in enumerate(training.history, 1)],
+            best=tuple(training.best_epoch(stage) for stage in range(model.stages)),
+            scores=probabilities(model, other.features),
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+
+    def _grow(self, phase: str, settings: Json, seed: int, train: Rows, other: Rows) -> _Fitted:
+        trees = ClusEns(self.data.hierarchy, seed=seed, weight=self.data.weight, **settings)
+        trees.fit(*train, progress=lambda done, total: self.progress(phase, done, total))
+        return _Fitted([], (), trees.predict(other.features), 0)
+
+
+def _point(number: int, epoch: Epoch) -> Json:
+    point: Json = {"epoch": number, "loss": epoch.loss, "seconds": round(epoch.seconds, 2)}
+    return point if epoch.auprc is None else {**point, "auprc": epoch.auprc}

@@ -1,0 +1,222 @@
+"""Training any model: deterministic, stopped at will, and resumed without loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hierloss import _state
+from hierloss._settings import Epoch, Settings
+from hierloss.metrics import average_precision
+from hierloss.models.base import Model
+
+__all__ = ["Epoch", "Settings", "Training", "probabilities", "seeded"]
+
+Rows = tuple[Tensor, Tensor]
+Progress = Callable[[int, int], object]
+
+
+class Training:
+    """A training that can be stopped at any moment, and goes on as if it had not been.
+
+    Every epoch begins with random numbers of its own, which follow from the seed. So the end of an
+    epoch is known by the parameters, the state of the optimizer and what the epochs came to; that
+    is what the file `state` holds. With validation rows a stage ends with the parameters of its
+    best epoch, without them with those of its last.
+
+    Args:
+        model: The model. Build it inside ``seeded(settings.seed)``.
+        train: Features `(samples, d)` and the target `(samples, n)`, on the device of the model.
+        settings: How to train.
+        valid: Rows to judge each epoch by.
+        classes: Which columns count in AU(PRC), `(n,)` bool; all by default. In a stage that
+            trains only some of them, only those count.
+        state: The file to go on from if it is there, and to write.
+        every: Seconds between two writes.
+        progress: Called with the steps done and those of the epoch.
+
+    Raises:
+        ValueError: The file is of another training.
+        ImportError: A state is asked for, and safetensors is missing.
+
+    Example:
+        >>> from hierloss import Hierarchy
+        >>> from hierloss.models import HLSTM
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> x, y = torch.randn(8, 5), h.encode([["a/b"]] * 4 + [["a"]] * 4)
+        >>> with seeded(0):
+        ...     model = HLSTM(h, 5, hidden=8)
+        >>> training = Training(model, (x, y), Settings(epochs=3))
+        >>> [epoch.epoch for epoch in training.epochs()]
+        [1, 2, 3]
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        train: Rows,
+        settings: Settings,
+        *,
+        valid: Rows | None = None,
+        classes: Tensor | None = None,
+        state: Path | None = None,
+        every: float = 60.0,
+        progress: Progress | None = None,
+    ) -> None:
+        if settings.patience is not None and valid is None:
+            raise ValueError("expected validation rows beside patience, got none")
+        self.model, self.train, self.valid = model, train, valid
+        self.settings, self.state, self.every = settings, state, every
+        self.classes, self.progress = classes, progress
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+        self._written = time.monotonic()
+        self._name = _state.fingerprint(settings, model, *train, *(valid or ()))
+        self._start(0)
+        if state is not None and state.exists():
+            self._resume(state)
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train, and yield after each epoch; epochs of the past are in `history`."""
+        stage = self.history[-1].stage if self.history else 0
+        while True:
+            while not self._over(stage):
+                yield self._step(stage)
+            if stage + 1 == self.model.stages:
+                return
+            stage += 1
+            self._start(stage)
+
+    def best_epoch(self, stage: int = 0) -> Epoch:
+        """The epoch of a stage with the highest AU(PRC), or its last without validation rows."""
+        past = self._past(stage)
+        if self.valid is None:
+            return past[-1]
+        return max(past, key=lambda epoch: _rank(epoch.auprc))
+
+    def _past(self, stage: int) -> list[Epoch]:
+        return [epoch for epoch in self.history if epoch.stage == stage]
+
+    def _over(self, stage: int) -> bool:
+        past = self._past(stage)
+        if len(past) >= self.settings.of_stage(stage):
+            return True
+        patience = self.settings.patience
+        return patience is not None and bool(past) and self._waited(stage) >= patience
+
+    def _waited(self, stage: int) -> int:
+        return len(self._past(stage)) - self.best_epoch(stage).epoch
+
+    def _start(self, stage: int) -> None:
+        self.model.start(stage)
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            learning, lr=self.settings.lr, weight_decay=self.settings.weight_decay, fused=True
+        )
+
+    def _step(self, stage: int) -> Epoch:
+        number = len(self._past(stage)) + 1
+        started = time.perf_counter()
+        with seeded(self.settings.seed, stage, number):
+            loss = self._pass()
+        seconds = time.perf_counter() - started
+        epoch = Epoch(stage, number, loss, seconds, self._judged())
+        self.history.append(epoch)
+        if self.valid is not None and self.best_epoch(stage) is epoch:
+            self.best = {name: x.clone() for name, x in self.model.state_dict().items()}
+        over = self._over(stage)
+        if over and self.best:
+            self.model.load_state_dict(self.best)
+        if over or time.monotonic() - self._written >= self.every:
+            self._write()
+        return epoch
+
+    def _pass(self) -> float:
+        """One pass over the rows, and its mean loss."""
+        x, y = self.train
+        self.model.train()
+        total = x.new_zeros((), dtype=torch.float64)
+        batches = torch.split(torch.randperm(len(x)).to(x.device), self.settings.batch)
+        for done, rows in enumerate(batches, 1):
+            self.optimizer.zero_grad()
+            loss = self.model.criterion(self.model(x[rows]), y[rows])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            self.optimizer.step()
+            total += loss.detach() * len(rows)
+            if self.progress is not None:
+                self.progress(done, len(batches))
+        mean = float(total) / max(len(x), 1)
+        if not np.isfinite(mean):
+            raise ValueError(f"expected a finite loss, got {mean}; lower lr, or check the features")
+        return mean
+
+    def _judged(self) -> float | None:
+        if self.valid is None:
+            return None
+        x, y = self.valid
+        learned = self.model.learned()
+        classes = learned if self.classes is None else learned & self.classes.to(learned.device)
+        return average_precision(probabilities(self.model, x, staged=True), y, classes)
+
+    def _write(self) -> None:
+        if self.state is not None:
+            _state.save(self.state, self._name, self.history, self.model, self.best, self.optimizer)
+        self._written = time.monotonic()
+
+    def _resume(self, path: Path) -> None:
+        found = _state.load(path, self._name)
+        self.history = [Epoch(*epoch) for epoch in found.history]
+        self._start(self.history[-1].stage)
+        self.model.load_state_dict(found.model)
+        self.best = found.best
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": found.moments})
+
+
+@torch.no_grad()
+def probabilities(model: Model, x: Tensor, *, block: int = 256, staged: bool = False) -> Tensor:
+    """The `(samples, n)` probabilities that the model's own paper evaluates; see `Model`.
+
+    Args:
+        model: The model. Dropout is off; its mode stays as it is.
+        x: `(samples, d)` features.
+        block: Samples at a time.
+        staged: Take those of the global logits as they are where the model has several stages: in
+            the midst of them some classes are still without training.
+    """
+    training = model.training
+    model.eval()
+    raw = staged and model.stages > 1
+    try:
+        outputs = (model(rows) for rows in torch.split(x, block))
+        parts = [o.global_logits.sigmoid() if raw else model.probabilities(o) for o in outputs]
+    finally:
+        model.train(training)
+    return torch.cat(parts)
+
+
+@contextmanager
+def seeded(seed: int, *place: int) -> Iterator[None]:
+    """A context in which PyTorch's random numbers on the CPU follow from the seed and a place.
+
+    Example:
+        >>> with seeded(0, 3):
+        ...     a = torch.rand(2)
+        >>> with seeded(0, 3):
+        ...     b = torch.rand(2)
+        >>> torch.equal(a, b)
+        True
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1)[0]))
+        yield
+
+
+def _rank(auprc: float | None) -> float:
+    """NaN, where nothing is positive, as the lowest of all."""
+    return -1.0 if auprc is None or np.isnan(auprc) else auprc

@@ -1,0 +1,235 @@
+"""What holds for all systems: one loop trains them, predictions are coherent, nothing gets lost."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.testing import assert_close
+
+import strategies as hl
+from hierloss import Hierarchy
+from hierloss.models import SYSTEMS, Model, Predictor
+from table import CLOSED, DAG
+
+SMALL = {
+    "CHMCNN": {"hidden": 8},
+    "HMCN-R": {"hidden": 8, "local_hidden": 6},
+    "HMCN-F": {"hidden": 8, "local_hidden": 6},
+    "HMC-LMLP": {},
+    "HMCN-CHMC": {"hidden": 8, "local_hidden": 6},
+    "CHMC-LSTM": {"hidden": 8},
+    "HLSTM": {"hidden": 8},
+}
+systems = pytest.mark.parametrize("name", SYSTEMS)
+X = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -1.0], [-0.5, 1.5, 0.0]])
+
+
+def make(name: str, h: Hierarchy = DAG, features: int = 3, **options: object) -> Model:
+    return SYSTEMS[name](h, features, **{**SMALL[name], **options})
+
+
+def fit(model: Model, x: Tensor, y: Tensor, steps: int = 30) -> list[list[float]]:
+    """The one loop: losses of each stage."""
+    losses: list[list[float]] = []
+    for stage in range(model.stages):
+        model.start(stage)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.05)
+        losses.append([])
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = model.criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    return losses
+
+
+def test_the_table_has_the_papers_names() -> None:
+    assert set(SYSTEMS) == set(SMALL)
+
+
+@systems
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 3)])
+def test_shapes(name: str, shape: tuple[int, ...]) -> None:
+    model = make(name).eval()
+    x = torch.randn(*shape, 3)
+    output = model(x)
+    assert output.global_logits.shape == (*shape, len(DAG))
+    assert output.local_logits is None or output.local_logits.shape == (*shape, len(DAG))
+    assert model.probabilities(output).shape == model.predict(x).shape == (*shape, len(DAG))
+    loss = model.criterion(output, torch.zeros(*shape, len(DAG)))
+    assert loss.shape == ()
+    assert loss.isfinite()
+
+
+@systems
+def test_one_loop_trains_them_all(name: str) -> None:
+    losses = fit(make(name), X, CLOSED)
+    for stage in losses:
+        assert sum(stage[-5:]) < sum(stage[:5])
+
+
+@systems
+def test_every_parameter_is_trained_in_some_stage(name: str) -> None:
+    model = make(name)
+    trained = set()
+    for stage in range(model.stages):
+        model.start(stage)
+        model.zero_grad()
+        model.criterion(model(X), CLOSED).backward()
+        wanted = {n for n, p in model.named_parameters() if p.requires_grad}
+        assert {n for n, p in model.named_parameters() if p.grad is not None} == wanted
+        trained |= wanted
+    assert trained == {n for n, _ in model.named_parameters()}
+
+
+@systems
+@given(data=st.data())
+def test_predictions_are_coherent_probabilities(name: str, data: st.DataObject) -> None:
+    p = data.draw(hl.hierarchies())
+    model = make(name, p.hierarchy)
+    predicted = model.predict(5 * torch.randn(4, 3))
+    assert p.hierarchy.is_coherent(predicted)
+    assert ((predicted >= 0) & (predicted <= 1)).all()
+
+
+@systems
+def test_predict_drops_nothing_and_leaves_the_mode(name: str) -> None:
+    model = make(name)
+    assert model.training
+    assert torch.equal(model.predict(X), model.predict(X))
+    assert model.training
+    assert not model.eval().predict(X).requires_grad
+    assert not model.training
+
+
+@systems
+def test_a_saved_and_loaded_model_predicts_the_same(name: str) -> None:
+    model = make(name, weight=torch.tensor([0.0, 1, 1, 1, 1]))
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    again = make(name, weight=torch.tensor([0.0, 1, 1, 1, 1]))
+    assert not torch.equal(again.predict(X), model.predict(X))
+    again.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(again.predict(X), model.predict(X))
+    assert torch.equal(copy.deepcopy(model).predict(X), model.predict(X))
+    names = {n for n, _ in model.named_parameters()}
+    assert set(model.state_dict()) == names
+
+
+@systems
+def test_an_exported_model_predicts_the_same(name: str) -> None:
+    model = make(name)
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(Predictor(model), (X,), dynamic_shapes=({0: batch},))
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    again = torch.export.load(file).module()
+    for x in (X, torch.randn(7, 3)):
+        assert_close(again(x), model.predict(x))
+
+
+@systems
+def test_a_class_of_weight_0_is_out_of_the_loss(name: str) -> None:
+    """Root 1 has weight 0: its target and its heads do not matter."""
+    weight = torch.tensor([1.0, 0, 1, 1, 1])
+    model = make(name, weight=weight).eval()
+    other = CLOSED.clone()
+    other[1, 1] = 1
+    output = model(X)
+    assert_close(model.criterion(output, other), model.criterion(output, CLOSED))
+    model.criterion(output, CLOSED).backward()
+    head = getattr(model, "head", None)
+    if head is not None:
+        assert not head.weight.grad[1].any()
+        assert head.weight.grad[[0, 2, 3, 4]].any(1).all()
+
+
+@systems
+def test_only_the_proportions_of_the_weights_matter(name: str) -> None:
+    torch.manual_seed(1)
+    one = make(name, weight=torch.tensor([1.0, 2, 1, 1, 1])).eval()
+    torch.manual_seed(1)
+    ten = make(name, weight=torch.tensor([10.0, 20, 10, 10, 10])).eval()
+    assert_close(ten.criterion(ten(X), CLOSED), one.criterion(one(X), CLOSED))
+
+
+@systems
+def test_a_class_left_out_does_not_thin_the_mean(name: str) -> None:
+    """A root above everything, left out, changes no loss in which all scores are equal."""
+    h = Hierarchy.from_parents([None, 0, 0])
+    model = make(name, h, weight=torch.tensor([0.0, 1, 1]))
+    model.start(model.stages - 1)
+    flat = torch.zeros(2, 3)
+    loss = model.criterion(type(model(X))(flat, flat), torch.tensor([[1, 1, 0], [1, 0, 0]]))
+    term = 0.25 if name == "HMC-LMLP" else torch.tensor(2.0).log().item()
+    assert_close(loss.item(), term * (2 if name.startswith("HMCN") else 1))
+
+
+@systems
+def test_unknown_labels_do_not_count(name: str) -> None:
+    model = make(name).eval()
+    model.start(model.stages - 1)
+    deep = CLOSED.clone()
+    deep[:, 3] = -1
+    output = model(X)
+    changed = output.global_logits.detach().clone()
+    changed[:, 3] += 1
+    local = None if output.local_logits is None else changed
+    loss = model.criterion(type(output)(changed, local), deep)
+    assert loss.isfinite()
+
+
+@systems
+def test_the_same_seed_builds_the_same_model(name: str) -> None:
+    torch.manual_seed(3)
+    one = make(name)
+    torch.manual_seed(3)
+    two = make(name)
+    assert torch.equal(one.predict(X), two.predict(X))
+
+
+@systems
+def test_wrong_arguments_say_what_was_expected(name: str) -> None:
+    with pytest.raises(TypeError, match="expected a Hierarchy, got list"):
+        make(name, [("b", "a")])
+    with pytest.raises(ValueError, match="expected features above 0, got 0"):
+        make(name, features=0)
+    with pytest.raises(ValueError, match=r"a weight for each class of shape \(5,\), got \(4,\)"):
+        make(name, weight=torch.ones(4))
+    with pytest.raises(ValueError, match="not all of them 0, got 0 to 0"):
+        make(name, weight=torch.zeros(5))
+    with pytest.raises(ValueError, match="got -1 to 1"):
+        make(name, weight=torch.tensor([1.0, 1, 1, 1, -1]))
+    with pytest.raises(ValueError, match=r"expected a stage from 0 to \d, got 7"):
+        make(name).start(7)
+
+
+@systems
+def test_a_model_moves_as_a_whole(name: str) -> None:
+    model = make(name, weight=torch.ones(5)).to("meta")
+    x = torch.empty(2, 3, device="meta")
+    assert model(x).global_logits.device.type == "meta"
+    assert {b.device.type for b in model.buffers()} == {"meta"}
+
+
+@systems
+def test_double_precision(name: str) -> None:
+    model = make(name, weight=torch.ones(5)).double()
+    assert model.predict(X.double()).dtype == torch.float64
+    assert model.criterion(model(X.double()), CLOSED).dtype == torch.float64
+
+
+@pytest.mark.slow
+@systems
+def test_predictions_on_the_gene_ontology_are_coherent(name: str, go: Hierarchy) -> None:
+    options = {"hidden": (0.01,)} if name == "HMC-LMLP" else {}
+    assert go.is_coherent(make(name, go, **options).predict(X))

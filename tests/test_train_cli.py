@@ -1,0 +1,365 @@
+"""`hierloss train` and `hierloss predict`, and what they read and write."""
+
+from __future__ import annotations
+
+import builtins
+import csv
+import io
+import pickletools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from torch.testing import assert_close
+
+from hierloss import Hierarchy, UnknownClassError
+from hierloss.checkpoint import MODELS, Checkpoint, build
+from hierloss.cli import main
+from hierloss.fitting import fit, split
+from hierloss.predictions import chosen
+from hierloss.preprocessing import Standardiser
+from hierloss.samples import Samples, read_features, read_samples
+from hierloss.training import Settings
+from hierloss_adapters.tabular import column_names, numbers, read_table, write_table
+
+PETS = Hierarchy.from_paths(["pet/cat", "pet/dog", "wild"])
+LEAVES = ("pet/cat", "pet/dog", "wild")
+QUICK = ("--epochs", "30", "--batch", "8", "--lr", "0.02", "-o", "hidden=16", "-o", "dropout=0.0")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(x) for x in arguments])
+
+
+def ran(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def failed(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def samples(n: int = 60) -> tuple[np.ndarray, list[str]]:
+    """Features of which the highest tells the class."""
+    features = np.random.default_rng(0).normal(size=(n, 3)).round(3)
+    return features, [LEAVES[i] for i in features.argmax(1)]
+
+
+def table(*, marks: bool = False) -> str:
+    features, labels = samples()
+    header = ["name", "u", "v", "w", *(LEAVES if marks else ["classes"])]
+    lines = [",".join(header)]
+    for i, (row, label) in enumerate(zip(features, labels, strict=True)):
+        own = [str(int(label == x)) for x in LEAVES] if marks else [label]
+        lines.append(",".join([f"no{i}", *map(str, row), *own]))
+    return "\n".join(lines) + "\n"
+
+
+def arff() -> str:
+    features, labels = samples()
+    rows = [",".join([*map(str, row), label]) for row, label in zip(features, labels, strict=True)]
+    declared = "@attribute class hierarchical pet,pet/cat,pet/dog,wild"
+    names = [f"@attribute {x} numeric" for x in "uvw"]
+    return "\n".join(["@relation pets", *names, declared, "@data", *rows])
+
+
+@pytest.fixture
+def hierarchy(write: Callable[..., Path]) -> Path:
+    PETS.save(path := write("", "pets.npz"))
+    return path
+
+
+def parquet(source: Path) -> Path:
+    """A CSV file as a Parquet file, with numbers as numbers."""
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    names = column_names(source)
+    (columns,) = read_table(source, names, size=1000)
+    typed = {x: numbers(columns[x], x) if x in "uvw" else columns[x] for x in names}
+    target = source.with_suffix(".parquet")
+    pyarrow.parquet.write_table(pyarrow.table(typed), target)
+    return target
+
+
+def read(path: Path) -> dict[str, list[object]]:
+    blocks = list(read_table(path, column_names(path), size=10_000))
+    return blocks[0]
+
+
+def check(path: Path, ids: list[object], name: str = "name") -> None:
+    """The predictions are coherent probabilities, and mostly right."""
+    columns = read(path)
+    assert list(columns) == [name, *PETS.names]
+    assert columns[name] == ids
+    p = torch.tensor(np.array([columns[x] for x in PETS], dtype=np.float64).T)
+    assert PETS.is_coherent(p)
+    assert ((p >= 0) & (p <= 1)).all()
+    _, labels = samples()
+    assert ((p > 0.5) == PETS.encode([[x] for x in labels])).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("model", ["MLP", "HLSTM"])
+def test_a_table_with_names_of_classes(model, write, hierarchy, tmp_path) -> None:
+    file, saved, out = write(table(), "pets.csv"), tmp_path / "m.safetensors", tmp_path / "p.csv"
+    quick = QUICK if model == "MLP" else QUICK[:-2]
+    output = ran(
+        "train", file, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name",
+        "--model", model, *quick, "--out", saved,
+    )  # fmt: skip
+    assert "48 rows, 3 features, 4 classes; best of" in output
+    assert not saved.with_name("m.safetensors.part").exists()
+    ran("predict", saved, file, "--id", "name", "--block", 7, "--out", out)
+    check(out, [f"no{i}" for i in range(60)])
+
+
+def test_a_table_with_a_column_for_each_class(write, hierarchy, tmp_path) -> None:
+    file, saved, out = write(table(marks=True), "pets.csv"), tmp_path / "m", tmp_path / "p.tsv"
+    ran("train", file, "--hierarchy", hierarchy, "--ignore", "name", *QUICK, "--out", saved)
+    ran("predict", saved, file, "--id", "name", "--out", out)
+    check(out, [f"no{i}" for i in range(60)])
+
+
+def test_a_parquet_file(write, hierarchy, tmp_path) -> None:
+    file = parquet(write(table(), "pets.csv"))
+    saved, out = tmp_path / "m.safetensors", tmp_path / "p.parquet"
+    ran(
+        "train", file, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name",
+        *QUICK, "--out", saved,
+    )  # fmt: skip
+    ran("predict", saved, file, "--id", "name", "--block", 25, "--out", out)
+    check(out, [f"no{i}" for i in range(60)])
+
+
+def test_an_arff_file(write, tmp_path) -> None:
+    file, saved, out = write(arff(), "pets.arff"), tmp_path / "m.safetensors", tmp_path / "p.csv"
+    ran("train", file, "--valid", file, *QUICK, "--out", saved)
+    ran("predict", saved, file, "--block", 16, "--out", out)
+    check(out, [str(i) for i in range(1, 61)], name="row")
+
+
+def test_the_hierarchy_may_be_any_file_that_inspect_reads(write, tmp_path) -> None:
+    file, saved = write(table(), "pets.csv"), tmp_path / "m.safetensors"
+    columns = ("--ignore", "name", "--labels", "classes", "--valid", 0, "--epochs", 1)
+    paths = write("\n".join(LEAVES), "tree.txt")
+    ran("train", file, "--hierarchy", paths, "--format", "paths", *columns, "--out", saved)
+    assert Checkpoint.load(saved).model.hierarchy == PETS
+    edges = write("child,parent\npet/cat,pet\npet/dog,pet\n", "tree.csv")
+    assert "got 'wild'" in failed("train", file, "--hierarchy", edges, *columns)
+
+
+@pytest.fixture
+def trained(write, tmp_path) -> tuple[Path, Path]:
+    file, saved = write(arff(), "pets.arff"), tmp_path / "m.safetensors"
+    ran("train", file, "--valid", 0, *QUICK, "--epochs", 3, "--out", saved)
+    return saved, file
+
+
+def test_a_threshold_and_a_number_choose_classes(trained, tmp_path) -> None:
+    model, file = trained
+    wide, out = tmp_path / "wide.csv", tmp_path / "out.csv"
+    ran("predict", model, file, "--out", wide)
+    p = np.array([read(wide)[x] for x in PETS], dtype=np.float64).T
+    ran("predict", model, file, "--threshold", 0.5, "--out", out)
+    columns = read(out)
+    assert list(columns) == ["row", "class", "probability"]
+    assert len(columns["row"]) == (p >= 0.5).sum()
+    ran("predict", model, file, "--top", 2, "--out", out)
+    assert read(out)["row"] == [str(i) for i in range(1, 61) for _ in range(2)]
+    ran("predict", model, file, "--top", 2, "--threshold", 0.999, "--out", out)
+    found = list(csv.reader(io.StringIO(out.read_text())))
+    assert found[0] == ["row", "class", "probability"]
+    assert "threshold from 0 to 1" in failed("predict", model, file, "--threshold", 2)
+    assert "top of 1 or more" in failed("predict", model, file, "--top", 0)
+
+
+def test_what_is_chosen_is_closed_upward() -> None:
+    p = torch.tensor([[0.5, 0.5, 0.5, 0.2], [0.9, 0.1, 0.1, 0.1]])
+    levels = torch.tensor(PETS.levels)
+    for top in range(1, 5):
+        sample, column = chosen(p, levels, top=top)
+        mask = torch.zeros(2, 4).index_put((sample, column), torch.tensor(1.0))
+        assert PETS.is_coherent(mask)
+
+
+def test_a_class_left_out_has_no_prediction(write, tmp_path) -> None:
+    file, saved, out = write(arff(), "pets.arff"), tmp_path / "m", tmp_path / "p.csv"
+    ran("train", file, "--without", "wild", *QUICK, "--epochs", 2, "--out", saved)
+    ran("predict", saved, file, "--out", out)
+    assert list(read(out)) == ["row", "pet", "pet/cat", "pet/dog"]
+    assert "'lion'" in failed("train", file, "--without", "lion", "--out", saved)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_predicts_as_before_and_holds_no_pickle(name, tmp_path) -> None:
+    h = Hierarchy.from_parents([None, 0, 0, (1, 2)], names=["r", "a", "b", "c"])
+    h = h.with_aliases({"old": "c"})
+    options = {} if name == "HMC-LMLP" else {"hidden": 4}
+    model = build(name, h, 3, options=options, left_out=("r",))
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    standardise = Standardiser.fit(x)
+    before = Checkpoint(name, options, model, ("u", "v", "w"), standardise, ("r",))
+    before.save(path := tmp_path / "m.safetensors")
+    after = Checkpoint.load(path)
+    assert_close(after.predict(x), before.predict(x), rtol=0, atol=0)
+    assert after.model.hierarchy == h
+    assert after.model.hierarchy.aliases == h.aliases
+    assert (after.name, after.features, after.classes) == (name, before.features, ["a", "b", "c"])
+    data = path.read_bytes()
+    header = int.from_bytes(data[:8], "little")
+    assert data[8:9] == b"{"
+    assert b'"hierloss"' in data[8 : 8 + header]
+    with pytest.raises(ValueError):  # noqa: PT011
+        list(pickletools.dis(data, io.StringIO()) or ())
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(trained, tmp_path) -> None:
+    model, file = trained
+    assert "written by hierloss" in failed("predict", file, file)
+    model.write_bytes(model.read_bytes()[:100])
+    assert "written by hierloss" in failed("predict", model, file)
+
+
+def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch) -> None:
+    import hierloss.training
+
+    file, whole, part = write(arff(), "pets.arff"), tmp_path / "whole", tmp_path / "part"
+    ran("train", file, *QUICK, "--epochs", 6, "--out", whole)
+    judged = hierloss.training.Training._judged
+    calls = []
+
+    def stop(self: object) -> float | None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return judged(self)
+
+    monkeypatch.setattr(hierloss.training.Training, "_judged", stop)
+    monkeypatch.setattr(hierloss.training.time, "monotonic", iter(range(0, 10**6, 100)).__next__)
+    assert run("train", file, *QUICK, "--epochs", 6, "--out", part).exit_code == 1
+    assert not part.exists()
+    ran("train", file, *QUICK, "--epochs", 6, "--out", part)
+    assert len(calls) == 3 + 4
+    x = torch.ones(1, 3).numpy()
+    a, b = Checkpoint.load(whole), Checkpoint.load(part)
+    assert_close(a.predict(x), b.predict(x), rtol=0, atol=0)
+
+
+def test_unknown_labels_and_inference_upward(write) -> None:
+    file = write("u,pet/cat,pet/dog\n1,1,0\n2,,0\n3,0,\n4,0,0\n,true,false\n", "pets.csv")
+    found = read_samples(file, PETS)
+    nan = torch.nan
+    expected = [[1, 0, 1, 0], [nan, 0, nan, 0], [nan, 0, 0, nan], [0, 0, 0, 0], [1, 0, 1, 0]]
+    assert PETS.names == ("pet", "wild", "pet/cat", "pet/dog")
+    assert_close(found.target, torch.tensor(expected), equal_nan=True)
+    assert found.names == ("u",)
+    assert np.isnan(found.features[4, 0])
+    fit("MLP", found, None, Settings(epochs=1), options={"hidden": 4})
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "message"),
+    [
+        ("u,c\n1,lion\n", "c", "column 'c', row 1: expected classes of the hierarchy"),
+        ("u,c\nx,wild\n", "c", "column 'u', row 1: expected a finite number, got 'x'"),
+        ("u,c\n1,wild\ninf,wild\n", "c", "row 2: expected a finite number, got 'inf'"),
+        ("u,c\n1\n", "c", "line 2: expected 2 cells as in the header, got 1"),
+        ("u,c\n", "c", "expected rows below the header"),
+        ("", "c", "expected a header"),
+        ("u,u\n1,2\n", "c", "got 'u' twice"),
+        ("u,v\n1,2\n", "c", "expected a column 'c'"),
+        ("u,v\n1,2\n", None, "expected a column called like a class, such as 'pet'"),
+        ("u,wild\n1,2\n", None, "column 'wild', row 1: expected 0 or 1"),
+        ("wild\n1\n", None, "expected columns with features"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(text, labels, message, write) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        read_samples(write(text, "pets.csv"), PETS, labels=labels)
+    assert message in str(error.value)
+
+
+def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None:
+    model, file = trained
+    pets = write(table(), "pets.csv")
+    named = ("--hierarchy", hierarchy, "--labels", "classes")
+    assert "expected a hierarchy" in failed("train", pets)
+    assert "column 'name', row 1: expected a finite number" in failed("train", pets, *named)
+    assert "no column of labels" in failed("train", file, "--labels", "x")
+    assert "expected a model of MLP" in failed("train", file, "--model", "no")
+    assert "expected options of MLP" in failed("train", file, "-o", "width=3")
+    assert "leaves some of both" in failed("train", file, "--valid", 2)
+    assert "attribute 'x' to ignore" in failed("train", file, "--ignore", "x")
+    assert "NAME=VALUE" in run("train", file, "-o", "width").output
+    assert "an ARFF file has none" in failed("predict", model, file, "--id", "x")
+    short = write("u,v\n1,2\n", "short.csv")
+    assert "expected a column 'w'" in failed("predict", model, short)
+    assert "expected a file called .csv" in failed("predict", model, pets, "--out", "p.doc")
+    fewer = write(arff().replace("@attribute u", "@attribute x"), "fewer.arff")
+    assert "expected a feature 'u'" in failed("predict", model, fewer)
+    assert "features and classes of those" in failed("train", file, "--valid", fewer)
+
+
+def test_an_output_that_fails_leaves_nothing(trained, write, tmp_path) -> None:
+    model, _ = trained
+    bad = write("u,v,w\n1,2,3\n1,2,x\n", "bad.csv")
+    out = tmp_path / "new" / "p.csv"
+    out.parent.mkdir()
+    assert "row 2" in failed("predict", model, bad, "--block", 1, "--out", out)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_features_may_be_left_out_and_reordered(write) -> None:
+    file = write("v,id,u\n1,a,2\n3,b,\n", "pets.csv")
+    blocks = list(read_features(file, ["u", "v"], id="id", size=1))
+    assert [block.ids for block in blocks] == [["a"], ["b"]]
+    np.testing.assert_array_equal(
+        np.concatenate([b.features for b in blocks]), [[2, 1], [np.nan, 3]]
+    )
+    left = read_samples(write(arff(), "pets.arff"), ignore=["v"])
+    assert left.names == ("u", "w")
+    with pytest.raises(UnknownClassError):
+        read_samples(write(arff(), "pets.arff"), Hierarchy.from_paths(["other"]))
+
+
+def test_a_split_keeps_all_samples_apart() -> None:
+    features, labels = samples()
+    all_rows = Samples(features, ("u", "v", "w"), PETS.encode([[x] for x in labels]), PETS)
+    train, valid = split(all_rows, 0.25, seed=1)
+    assert valid is not None
+    assert (len(train.features), len(valid.features)) == (45, 15)
+    both = np.concatenate([train.features, valid.features])
+    assert set(map(tuple, both)) == set(map(tuple, features))
+    assert split(all_rows, 0)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "call"),
+    [
+        ("pyarrow", "parquet", lambda path: column_names(path / "x.parquet")),
+        ("pyarrow", "parquet", lambda path: write_table(path / "x.parquet").__enter__()),
+        ("safetensors", "train", lambda path: Checkpoint.load(path / "x.safetensors")),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(
+    package, extra, call, tmp_path, monkeypatch
+) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *rest: object, **others: object) -> object:
+        if name.partition(".")[0] == package:
+            raise ImportError(name)
+        return real(name, *rest, **others)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ImportError, match=rf"hierloss\[{extra}\]"):
+        call(tmp_path)

@@ -1,0 +1,328 @@
+"""Trainings that are stopped and go on, and the runs of the paper."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from hierloss import Hierarchy
+from hierloss.models import HLSTM, HMCLMLP, SYSTEMS, Model
+from hierloss.paper import training as runs
+from hierloss.paper.datasets import Dataset
+from hierloss.paper.queue import in_order, work
+from hierloss.paper.registry import entry
+from hierloss.paper.results import rounded, violated
+from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
+from hierloss.paper.training import Plan, Task, run
+from hierloss.training import Settings, Training, probabilities, seeded
+from hierloss_adapters.arff import Arff
+
+TREE = Hierarchy.from_paths(["root/a/b", "root/a/c", "root/d"])
+QUICK = Settings(epochs=4, lr=0.01, seed=3)
+BUILD = {
+    "CHMCNN": lambda: SYSTEMS["CHMCNN"](TREE, 3, hidden=8),
+    "HLSTM": lambda: HLSTM(TREE, 3, hidden=8),
+    "HMCN-F": lambda: SYSTEMS["HMCN-F"](TREE, 3, hidden=8, local_hidden=8, batch_norm=True),
+    "HMC-LMLP": lambda: HMCLMLP(TREE, 3, hidden=(2.0,)),
+}
+
+
+def rows(samples: int = 22, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Features, and labels that follow from them."""
+    random = torch.Generator().manual_seed(seed)
+    x = torch.randn(samples, 3, generator=random)
+    leaves = ["root/a/b", "root/a/c", "root/d"]
+    return x, TREE.encode([[leaves[i]] for i in x.argmax(1).tolist()])
+
+
+def training(build, **options) -> Training:
+    with seeded(0):
+        model: Model = build()
+    settings = options.pop("settings", QUICK)
+    return Training(model, rows(), settings, every=0, **options)
+
+
+def parameters(model: Model) -> dict[str, Tensor]:
+    return {name: x.clone() for name, x in model.state_dict().items()}
+
+
+def same(a: Training, b: Training) -> None:
+    assert_close(parameters(a.model), parameters(b.model), rtol=0, atol=0)
+    assert [(e.stage, e.epoch, e.loss, e.auprc) for e in a.history] == [
+        (e.stage, e.epoch, e.loss, e.auprc) for e in b.history
+    ]
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["last", "best"])
+@pytest.mark.parametrize("name", BUILD)
+def test_a_stopped_training_ends_as_one_that_was_not(name, validated, tmp_path) -> None:
+    options = {"valid": rows(9, seed=1)} if validated else {}
+    settings = Settings(epochs=4, lr=0.01, seed=3, patience=2 if validated else None)
+    whole = training(BUILD[name], settings=settings, **options)
+    list(whole.epochs())
+    state = tmp_path / "state.safetensors"
+    for _ in range(50):  # one epoch for each start
+        part = training(BUILD[name], settings=settings, state=state, **options)
+        torch.rand(3)  # what others draw in the meantime does not matter
+        if not list(zip(range(1), part.epochs(), strict=False)):
+            break
+    same(part, whole)
+
+
+def test_a_training_learns_and_lets_other_random_numbers_alone() -> None:
+    before = torch.get_rng_state()
+    trained = training(BUILD["HLSTM"], settings=Settings(epochs=30, lr=0.02))
+    losses = [epoch.loss for epoch in trained.epochs()]
+    assert losses[-1] < losses[0] / 2
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_seed_is_another_training() -> None:
+    a, b = (training(BUILD["HLSTM"], settings=Settings(epochs=1, seed=s)) for s in (0, 1))
+    assert next(iter(a.epochs())).loss != next(iter(b.epochs())).loss
+
+
+def test_the_loss_is_the_mean_over_samples() -> None:
+    settings = Settings(epochs=1, lr=1e-12, batch=4)
+    trained = training(BUILD["HLSTM"], settings=settings)
+    epoch = next(trained.epochs())
+    model, (x, y) = trained.model, rows()
+    assert epoch.loss == pytest.approx(model.criterion(model(x), y).item(), rel=1e-5)
+
+
+def test_patience_ends_a_stage_with_its_best_epoch() -> None:
+    x, y = rows(9, seed=1)
+    settings = Settings(epochs=40, lr=0.05, patience=3)
+    trained = training(BUILD["HLSTM"], settings=settings, valid=(x, TREE.close(~y)))
+    scores = [epoch.auprc for epoch in trained.epochs()]
+    best = trained.best_epoch()
+    assert best.auprc == max(scores)
+    assert len(scores) in (best.epoch + 3, 40)
+    again = training(BUILD["HLSTM"], settings=Settings(epochs=best.epoch, lr=0.05))
+    list(again.epochs())
+    assert_close(parameters(trained.model), parameters(again.model), rtol=0, atol=0)
+
+
+def test_classes_that_a_stage_does_not_train_do_not_count() -> None:
+    trained = training(
+        BUILD["HMC-LMLP"], valid=rows(9, seed=1), classes=torch.tensor([0, 1, 1, 1, 1]) > 0
+    )
+    history = list(trained.epochs())
+    assert {epoch.stage for epoch in history} == {0, 1, 2}
+    assert np.isnan([epoch.auprc for epoch in history if epoch.stage == 0]).all()
+    assert all(epoch.auprc > 0 for epoch in history if epoch.stage)
+
+
+def test_probabilities_do_not_depend_on_the_block() -> None:
+    model = BUILD["CHMCNN"]().train()
+    x, _ = rows()
+    assert_close(probabilities(model, x, block=2), probabilities(model, x))
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs of 1 or more"),
+        ({"epochs": ()}, "epochs of 1 or more"),
+        ({"lr": 0.0}, "lr above 0"),
+        ({"batch": 0}, "batch above 0"),
+        ({"patience": 0}, "patience above 0"),
+    ],
+)
+def test_settings_are_checked(options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**options)
+
+
+def test_patience_needs_validation_rows() -> None:
+    with pytest.raises(ValueError, match="validation rows beside patience"):
+        training(BUILD["HLSTM"], settings=Settings(patience=1))
+
+
+def test_a_loss_that_is_no_number_is_an_error() -> None:
+    x, y = rows()
+    x[0] = torch.nan
+    with pytest.raises(ValueError, match="finite loss"):
+        list(Training(BUILD["HLSTM"](), (x, y), QUICK).epochs())
+
+
+def test_the_state_of_another_training_is_refused(tmp_path) -> None:
+    state = tmp_path / "state.safetensors"
+    list(training(BUILD["HLSTM"], state=state).epochs())
+    with pytest.raises(ValueError, match="that of another one"):
+        training(BUILD["HLSTM"], settings=Settings(epochs=5), state=state)
+    state.write_bytes(state.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="written by hierloss"):
+        training(BUILD["HLSTM"], state=state)
+
+
+def pets(samples: int, seed: int) -> Arff:
+    x, y = rows(samples, seed)
+    features = x.double().numpy()
+    features[0, 0] = np.nan
+    labels = tuple(names[-1:] for names in TREE.decode(y))
+    return Arff("pets", TREE, features, ("u", "v", "w"), {"u": (), "v": (), "w": ()}, labels)
+
+
+@pytest.fixture
+def small(monkeypatch) -> list[str]:
+    """A data set of three features in place of all others, and which of them were loaded."""
+    loaded = []
+
+    def load(name: str) -> Dataset:
+        loaded.append(name)
+        splits = {"train": pets(30, 0), "valid": pets(12, 1), "test": pets(15, 2)}
+        weight = torch.tensor([0.0, 1, 1, 1, 1])
+        return Dataset(entry(name), weight, splits, ("pets.rebuilt.arff",))
+
+    monkeypatch.setattr(runs, "load", load)
+    tiny = {
+        x: tuple({**o, **({"hidden": 4} if "hidden" in o else {})} for o in g)
+        for x, g in GRIDS.items()
+    }
+    monkeypatch.setattr(runs, "GRIDS", tiny)
+    monkeypatch.setattr(runs, "published", lambda name: {"hidden": 8, "epochs": 3, "lr": 1e-3})
+    return loaded
+
+
+def plan(folder: Path) -> Plan:
+    return Plan(folder / "results", folder / "states", most=3, patience=2, study=4, every=0)
+
+
+def without_times(path: Path) -> dict[str, object]:
+    found = json.loads(path.read_text())
+    found["curve"] = [{**e, "seconds": 0} for e in found["curve"]]
+    found["grid"] = [{**e, "seconds": 0} for e in found["grid"]]
+    return {**found, "seconds": 0, "seconds_per_epoch": 0}
+
+
+@pytest.mark.parametrize("system", NAMES)
+def test_a_run_leaves_its_result_and_nothing_else(system, small, tmp_path) -> None:
+    path = run(Task(system, "Enron", 0), plan(tmp_path))
+    assert path == tmp_path / "results" / system / "Enron.0.json"
+    found = json.loads(path.read_text())
+    assert [found[key] for key in ("system", "dataset", "seed")] == [system, "Enron", 0]
+    assert found["chosen_on"] == ("published" if system == "CHMCNN" else "validation")
+    assert len(found["grid"]) == len(GRIDS[system])
+    assert 0 < found["auprc"] <= 1
+    assert 0 < found["auprc_clus"] <= 1
+    assert found["violation_rate"] == 0 or system in ("HMCN-R", "HMCN-F")
+    assert found["rebuilt"] == ["pets.rebuilt.arff"]
+    assert found["seconds"] > 0
+    assert set(found["versions"]) == {"python", "torch", "numpy", "hierloss"}
+    epochs = found["settings"].get("epochs", 0)
+    numbers = [epoch["epoch"] for epoch in found["curve"]]
+    assert numbers == [*range(1, 1 + (sum(epochs) if isinstance(epochs, list) else epochs))]
+    assert path.stat().st_size < 10_000
+    assert not list((tmp_path / "states").rglob("*.safetensors"))
+
+
+def test_a_finished_run_is_not_repeated(small, tmp_path) -> None:
+    path = run(Task("CHMCNN", "Enron", 0), plan(tmp_path))
+    written = path.stat().st_mtime_ns
+    run(Task("CHMCNN", "Enron", 0), plan(tmp_path))
+    assert path.stat().st_mtime_ns == written
+    assert small == ["Enron"]
+
+
+@pytest.mark.parametrize("system", ["HLSTM", "CHMCNN", "HMC-LMLP"])
+def test_a_run_that_is_stopped_again_and_again_has_the_same_result(
+    system, small, tmp_path, monkeypatch
+) -> None:
+    task = Task(system, "Enron", 1)
+    whole = without_times(run(task, plan(tmp_path / "whole")))
+    calls = 0
+
+    def stop(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % 14 == 0:  # an epoch has 11 steps
+            raise KeyboardInterrupt
+
+    for _ in range(100):
+        try:
+            path = run(task, plan(tmp_path / "parts"), stop)
+            break
+        except KeyboardInterrupt:
+            continue
+    assert calls > 28
+    assert without_times(path) == whole
+
+
+def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:
+    first = json.loads(run(Task("HLSTM", "Enron", 0), plan(tmp_path)).read_text())
+    elsewhere = plan(tmp_path)._replace(states=tmp_path / "others")
+    second = json.loads(run(Task("HLSTM", "Enron", 1), elsewhere).read_text())
+    assert [first[x] for x in ("settings", "grid")] == [second[x] for x in ("settings", "grid")]
+    assert first["curve"][0]["loss"] != second["curve"][0]["loss"]
+
+
+def test_a_study_is_judged_on_the_validation_rows_after_each_epoch(small, tmp_path) -> None:
+    base = json.loads(run(Task("HLSTM", "Enron", 0), plan(tmp_path)).read_text())
+    path = run(Task("HLSTM-balance-0.1", "Enron", 0), plan(tmp_path))
+    found = json.loads(path.read_text())
+    assert path.parent.name == "HLSTM-balance-0.1"
+    assert found["system"] == "HLSTM"
+    assert found["settings"] == {**base["settings"], "balance": 0.1, "epochs": 4}
+    assert found["grid"] == base["grid"]
+    assert (base["judged_on"], found["judged_on"]) == ("test", "validation")
+    scores = [epoch["auprc"] for epoch in found["curve"]]
+    assert len(scores) == 4
+    assert found["auprc"] == max(scores)
+
+
+def test_every_study_can_be_built() -> None:
+    for study in STUDIES.values():
+        SYSTEMS[study.system](TREE, 3, **{"hidden": 4, **study.options})
+
+
+def test_the_published_settings_are_those_of_every_data_set() -> None:
+    assert published("seq_GO") == {"hidden": 9000, "epochs": 45, "lr": 1e-4}
+    assert published("Diatoms")["lr"] == 1e-5
+    with pytest.raises(ValueError, match="got 'nothing'"):
+        published("nothing")
+
+
+def test_runs_come_in_order_of_worth() -> None:
+    tasks = in_order()
+    studies = tasks[20 * 8 * 3 :]
+    assert len(studies) == 3 * sum(len(study.datasets) for study in STUDIES.values())
+    assert {task.system for task in studies} == set(STUDIES)
+    assert len(set(tasks)) == len(tasks)
+    assert {task.system for task in tasks[:60]} == {"HLSTM", "CHMC-LSTM", "CHMCNN"}
+    assert {task.seed for task in tasks[:160]} == {0}
+    with pytest.raises(ValueError, match="expected a system"):
+        in_order(["none"])
+    with pytest.raises(ValueError, match="expected a data set"):
+        in_order(datasets=["none"])
+    with pytest.raises(ValueError, match="expected one of"):
+        run(Task("none", "Enron", 0), Plan(Path(), Path()))
+
+
+def test_a_queue_passes_over_what_is_there_and_reports_what_fails(tmp_path, monkeypatch) -> None:
+    there, broken = Task("CHMCNN", "Enron", 0), Task("CHMCNN", "Enron", 1)
+    results = tmp_path / "results"
+    there.result(results).parent.mkdir(parents=True)
+    there.result(results).write_text("{}")
+    monkeypatch.setenv("HIERLOSS_DATA", str(tmp_path / "none"))
+    outcome = work([there, broken], Plan(results, tmp_path / "states"), jobs=2)
+    assert outcome.done == [there]
+    assert "expected a folder in HIERLOSS_DATA" in outcome.failed[broken]
+    stopped = work([broken], Plan(results, tmp_path / "states"), until=0)
+    assert stopped.left == [broken]
+    with pytest.raises(ValueError, match="jobs"):
+        work([there], Plan(results, tmp_path), jobs=0)
+
+
+def test_numbers_are_rounded_and_edges_of_a_root_left_out_do_not_count() -> None:
+    assert rounded({"a": (1 / 3, float("nan")), "b": 2}) == {"a": [0.333333, None], "b": 2}
+    scores = torch.tensor([[0.1, 0.5, 0.6, 0.4, 0.7]])
+    assert TREE.violations(scores).sum() == 3
+    assert violated(scores, TREE, torch.tensor([0, 1, 1, 1, 1]) > 0) == 0.5
