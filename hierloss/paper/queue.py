@@ -207,6 +207,9 @@ def _work(task: Task, plan: Plan, messages: Queue[_Message]) -> None:
 
     def progress(phase: str, done: float, total: float) -> None:
         nonlocal last
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise SystemExit("the queue was killed")
         if time.monotonic() - last > 0.5:
             messages.put(_Message(task, phase, done, total))
             last = time.monotonic()

@@ -14,8 +14,8 @@ __all__ = ["GRIDS", "NAMES", "STUDIES", "Study", "published"]
 #: leaves open. The epochs are left open too. CHMCNN has published settings instead.
 GRIDS: Mapping[str, tuple[Mapping[str, Any], ...]] = MappingProxyType(
     {
-        "HLSTM": ({"hidden": 128}, {"hidden": 384}),
-        "CHMC-LSTM": ({"hidden": 128}, {"hidden": 384}),
+        "HLSTM": ({"hidden": 256}, {"hidden": 512}),
+        "CHMC-LSTM": ({"hidden": 256}, {"hidden": 512}),
         "CHMCNN": (),
         "HMCN-CHMC": ({"hidden": 384},),
         "HMCN-R": ({"hidden": 384},),

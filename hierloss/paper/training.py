@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     results: Path
     states: Path
     most: int = 200
-    patience: int = 10
+    patience: int = 20
     study: int = 100
     every: float = 60.0
 
