@@ -104,7 +104,7 @@ def test_lh_loss_equals_the_edges(go, scores: Tensor, target: Tensor, dtype) -> 
 
 def _same_loss(loss, deciding, go: Hierarchy, scores: Tensor, target: Tensor) -> None:
     # Theirs in float64, since autograd adds up the many terms of a class one by one.
-    mine, theirs = scores.clone().requires_grad_(), scores.double().requires_grad_()
+    mine, theirs = (x.clone().requires_grad_() for x in (scores, scores.double()))
     bce = torch.nn.BCEWithLogitsLoss(reduction="sum")
     actual = loss(mine, target, go, reduction="sum")
     expected = bce(deciding(theirs), target.double())
