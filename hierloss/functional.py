@@ -63,7 +63,7 @@ def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
         2020, https://arxiv.org/abs/2010.10151
     """
     topology = _checked(scores, "scores", hierarchy)
-    if serves(scores):
+    if serves(scores, topology.tables):
         return _ops.select(flat(scores), topology.tables, "max").view(scores.shape)
     rows = to_rows(scores)
     return from_rows(rows.gather(0, reference.max_routes(rows, topology)), scores.shape)
@@ -100,7 +100,7 @@ def lmc(scores: Tensor, hierarchy: Hierarchy | Topology, *, closure: bool = Fals
         Qi and Chelmis, Hybrid Loss for Hierarchical Multi-label Classification Network, eq. 1
     """
     topology = _checked(scores, "scores", hierarchy)
-    if serves(scores):
+    if serves(scores, topology.tables):
         kind = "min_all" if closure else "min"
         return _ops.select(flat(scores), topology.tables, kind).view(scores.shape)
     rows = to_rows(scores)
@@ -280,7 +280,9 @@ def hybrid_loss(
             check_probabilities(local_input, "a local_input")
     target = checked(target, input.shape)
     scalings = weight, pos_weight, sample_weight
-    if from_logits and reduction != "none" and serves(input) and not _any_learned(*scalings):
+    given = topology.tables, target, local_input, *scalings
+    plain = from_logits and reduction != "none" and not _any_learned(*scalings)
+    if plain and serves(input, *given):
         parts = [(input, 1 - balance, balance)]
         if local_input is not None:
             parts = [(local_input, 1 - balance, 0.0), (input, 0.0, balance)]
@@ -311,18 +313,25 @@ def _fused(
     validate: bool,
 ) -> Tensor:
     *by_class, by_sample = scalings
-    factors = (*by_class, None if by_sample is None else by_sample.reshape(-1))
+    by_sample = None if by_sample is None else by_sample.reshape(-1)
+    rows, *factors = (_kept(x) for x in (flat(target), *by_class, by_sample))
     try:
         losses = [
-            _ops.loss(
-                flat(x), flat(target), topology.tables, *factors, reduction, *shares, validate
-            )
+            _ops.loss(flat(x), rows, topology.tables, *factors, reduction, *shares, validate)
             for x, *shares in parts
+            if any(shares)
         ]
     except InvalidTarget:
         prepare(target, topology, True)
         raise
     return reduce(torch.add, losses)
+
+
+def _kept(x: Tensor | None) -> Tensor | None:
+    """A tensor that autograd may keep, also where it was made for inference."""
+    if x is None or torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
+        return x
+    return x.clone() if x.is_inference() else x
 
 
 def _any_learned(*scalings: Tensor | None) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from hierloss._dag import Ints, Neighbours
 from hierloss.kernels import _tables
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from hierloss.hierarchy import Hierarchy
 
 __all__ = ["Topology"]
@@ -58,14 +60,32 @@ class Topology(nn.Module):
         if not isinstance(hierarchy, Hierarchy):
             raise TypeError(f"expected a Hierarchy, got {type(hierarchy).__name__}")
         self.hierarchy = hierarchy
-        child, parent = hierarchy.edge_index
-        height = _dag.longest_paths(parent, child, len(hierarchy))
         self._shapes: dict[str, list[tuple[int, int]]] = {}
-        self._register("descendants", hierarchy._down, height)
-        self._register("parents", hierarchy._up, np.zeros_like(height))
-        self._register("ancestors", hierarchy._up, hierarchy.levels)
-        packed = _tables.pack(child, parent, hierarchy.levels)
+        with torch.inference_mode(False), torch.device("cpu"):  # it is for training as well
+            self._fill()
+        kernels.settle()
+
+    def _fill(self) -> None:
+        h = self.hierarchy
+        child, parent = h.edge_index
+        height = _dag.longest_paths(parent, child, len(h))
+        self._register("descendants", h._down, height)
+        self._register("parents", h._up, np.zeros_like(height))
+        self._register("ancestors", h._up, h.levels)
+        packed = _tables.pack(child, parent, h.levels)
         self.register_buffer("tables", torch.from_numpy(packed), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        hollow = self.tables.is_meta
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if hollow and not self.tables.is_meta:  # to_empty brings memory, but not what was in it
+            device = self.tables.device
+            self._fill()
+            self.to(device)
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         kernels.settle()
 
     @staticmethod
@@ -101,7 +121,8 @@ class Topology(nn.Module):
 
 
 def _make(hierarchy: Hierarchy, device: torch.device) -> Topology:
-    return Topology(hierarchy).to(device)
+    with torch.inference_mode(False):
+        return Topology(hierarchy).to(device)
 
 
 def check_tensor(x: object, what: str) -> None:

@@ -191,3 +191,83 @@ def test_compiles_where_the_result_cannot_be_kept() -> None:
     names: dict = {}
     exec("def double(x): return 2 * x", names)  # of no file, so that there is no place for a cache
     assert compiled(names["double"])(21) == 42
+
+
+def test_half_precision_predicts_in_inference_mode() -> None:
+    h = Hierarchy.from_parents([None] + [0] * 4999)
+    scores = torch.randn(64, 5000).bfloat16()
+    with torch.inference_mode():
+        raised = MCM(h)(scores)
+    assert torch.equal(raised, MCM(h)(scores))
+
+
+@losses
+def test_what_was_made_for_inference_trains(loss, oracle) -> None:
+    h = Hierarchy.from_parents([None, None, (0, 1), 2, 0])
+    with torch.inference_mode():
+        target, weight = CLOSED.clone(), torch.rand(5)
+        expected = loss(torch.ones(3, 5), target, h, weight=weight).item()
+    scores = torch.ones(3, 5, requires_grad=True)
+    value = loss(scores, target, h, weight=weight)
+    value.backward()
+    assert value.item() == expected
+    assert scores.grad.any()
+
+
+@losses
+def test_a_module_can_be_made_without_memory_first(loss, oracle) -> None:
+    criterion = HybridLoss(DAG)
+    expected = criterion(torch.ones(3, 5), CLOSED)
+    criterion = criterion.to("meta").to_empty(device="cpu")
+    assert torch.equal(criterion(torch.ones(3, 5), CLOSED), expected)
+
+
+def test_tensors_of_several_devices_do_not_reach_the_kernels() -> None:
+    assert not kernels.serves(torch.ones(3, 5), torch.ones(3, 5, device="meta"))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_forward_mode_takes_the_reference() -> None:
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(torch.ones(3, 5), torch.ones(3, 5))
+        raised = torch.autograd.forward_ad.unpack_dual(HF.mcm(dual, DAG))
+    assert torch.equal(raised.tangent, torch.ones(3, 5))
+
+
+@losses
+def test_jacobians_can_be_vectorised(loss, oracle) -> None:
+    scores = torch.randn(3, 5, requires_grad=True)
+
+    def compute(x: Tensor) -> Tensor:
+        return loss(x, CLOSED, DAG)
+
+    fast = torch.autograd.functional.jacobian(compute, scores, vectorize=True)
+    assert_close(fast, torch.autograd.grad(compute(scores), scores)[0])
+
+
+@losses
+def test_a_target_may_be_overwritten_before_backward(loss, oracle) -> None:
+    scores, target = torch.randn(3, 5, requires_grad=True), CLOSED.clone()
+    (expected,) = torch.autograd.grad(loss(scores, target, DAG), scores)
+    value = loss(scores, target, DAG)
+    target.zero_()
+    assert torch.equal(torch.autograd.grad(value, scores)[0], expected)
+
+
+@losses
+@pytest.mark.parametrize("scale", [2.0**14, 2.0**-4])
+def test_float16_gradients_are_scaled_before_they_are_rounded(loss, oracle, scale: float) -> None:
+    scores = torch.full((4, 5), -18.0, dtype=torch.float16, requires_grad=True)
+    options = {"reduction": "sum", "pos_weight": torch.full((5,), 1e4)}
+    (scale * loss(scores, torch.zeros(4, 5), DAG, **options)).backward()
+    exact = scores.detach().double().requires_grad_()
+    (scale * loss(exact, torch.zeros(4, 5), DAG, **options)).backward()
+    precision = torch.finfo(torch.float16)
+    assert_close(scores.grad.double(), exact.grad, rtol=precision.eps, atol=2.0**-24)
+
+
+def test_a_balance_of_all_leaves_the_other_scores_alone() -> None:
+    local, globl = (torch.randn(3, 5, requires_grad=True) for _ in range(2))
+    HF.hybrid_loss(globl, CLOSED, DAG, balance=1, local_input=local).backward()
+    assert local.grad is None
+    assert globl.grad.any()

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 __all__ = ["available", "serves", "use"]
 
@@ -109,12 +110,22 @@ def ready(name: str) -> bool:
     return _state[name] == READY
 
 
-def serves(scores: Tensor) -> bool:
-    """Whether fast kernels are to work on a tensor, and not the reference."""
+def serves(scores: Tensor, *others: Tensor | None) -> bool:
+    """Whether fast kernels are to work on tensors, and not the reference."""
     name = DEVICES.get(scores.device.type)
     if name is None or chosen() not in ("auto", name) or scores.dtype not in DTYPES:
         return False
+    if any(x is not None and x.device != scores.device for x in others):
+        return False
     return ready(name) and not _only_plain_operators()
+
+
+def slope_type(scores: Tensor) -> torch.dtype:
+    """The type of what is to become the gradient of scores.
+
+    That of a mean over many classes is too small for float16 until a `GradScaler` has its say.
+    """
+    return torch.float32 if scores.dtype == torch.float16 else scores.dtype
 
 
 def _check(name: str) -> None:
@@ -137,4 +148,5 @@ def _only_plain_operators() -> bool:
     if torch.compiler.is_compiling():
         return bool(_is_exporting())
     transformed = torch._C._functorch.peek_interpreter_stack() is not None
-    return transformed or torch._C._get_tracing_state() is not None
+    forward = forward_ad._current_level >= 0
+    return transformed or forward or torch._C._get_tracing_state() is not None

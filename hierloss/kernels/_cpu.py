@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hierloss.kernels import InvalidTarget
+from hierloss.kernels import InvalidTarget, slope_type
 from hierloss.kernels._extremes import MAX, MIN, MIN_ALL, collect, extremes, extremes_size
 from hierloss.kernels._losses import (
     COUNTS,
@@ -61,8 +61,9 @@ class _Threads:
             return [work(span) for span in spans]
         queue = iter(spans)
         threads = min(torch.get_num_threads(), len(spans))
-        waiting = [self.pool.submit(_drain, work, queue) for _ in range(threads - 1)]
-        done = _drain(work, queue)
+        mode = torch.is_inference_mode_enabled()  # each thread has its own
+        waiting = [self.pool.submit(_drain, work, queue, mode) for _ in range(threads - 1)]
+        done = _drain(work, queue, mode)
         return done + list(itertools.chain.from_iterable(job.result() for job in waiting))
 
 
@@ -78,8 +79,9 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
     os.register_at_fork(after_in_child=_renew)
 
 
-def _drain(work: Callable[[Span], Any], queue: Any) -> list[Any]:
-    return [work(span) for span in queue]
+def _drain(work: Callable[[Span], Any], queue: Any, inference: bool) -> list[Any]:
+    with torch.inference_mode(inference), torch.no_grad():
+        return [work(span) for span in queue]
 
 
 def _spans(samples: int, n: int, half: bool) -> list[Span]:
@@ -187,10 +189,8 @@ def loss(
         gradient: Whether it is wanted; without it, it is `(0, n)`.
 
     Returns:
-        The loss, slopes `(samples, n)` of the type of the scores, and the factor that makes them
-        the gradient. Half precision could not hold the small gradient of a mean, so the factor is
-        left to whoever knows what else there is to multiply by. Loss and factor are scalars in
-        float32, or in float64 for float64 scores.
+        The loss, slopes `(samples, n)` of `hierloss.kernels.slope_type`, and the factor that makes
+        them the gradient. Loss and factor are scalars in float32, or in float64 for float64 scores.
 
     Raises:
         InvalidTarget: A value that is no label, or a target that is not closed upward.
@@ -198,17 +198,16 @@ def loss(
     samples, n = scores.shape
     expected = {"sum": 1, "batchmean": max(samples, 1), "mean": max(samples * n, 1)}[reduction]
     dtype = _precision(scores)
-    slopes = _empty((samples if gradient else 0, n), scores.dtype)
-    unit = small_unit(n) if scores.dtype in HALVES else 1 / expected
+    slopes = _empty((samples if gradient else 0, n), slope_type(scores))
     call = _Call(scores, target, tables, weight, pos_weight, sample_weight, (local, globl))
-    flags, unknown = call(unit, GRADIENT if gradient else LOSS, slopes, slopes)
+    flags, unknown = call(1 / expected, GRADIENT if gradient else LOSS, slopes, slopes)
     if validate and flags:
         raise InvalidTarget("expected a target of 0, 1 and unknown labels that is closed upward")
     total = call.totals.sum()
     if flags & NO_LABEL:
         total.fill_(torch.nan)
     divisor = max(samples * n - unknown, 1) if reduction == "mean" else expected
-    scale = torch.tensor(1 / (divisor * unit), dtype=dtype)
+    scale = torch.tensor(expected / divisor, dtype=dtype)
     return (total / divisor).to(dtype), slopes, scale
 
 
@@ -276,7 +275,7 @@ class _Call:
         n = self.scores.shape[1]
         rows = self.scores[start:stop]
         rows = rows.float() if self.half else rows
-        copied = self.half and mode == GRADIENT
+        copied = mode == GRADIENT and out[0].dtype != rows.dtype
         slopes = torch.empty_like(rows) if copied else out[0][start:stop]
         addresses = (
             rows.data_ptr(),
@@ -304,11 +303,6 @@ class _Call:
         if copied:
             out[0][start:stop] = slopes
         return flags, unknown
-
-
-def small_unit(n: int) -> float:
-    """A power of 2 by which counts up to n are small enough for half precision."""
-    return 2.0 ** -max(0, n.bit_length() - 15)
 
 
 def _precision(scores: Tensor) -> torch.dtype:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hierloss._costs import Reduction
-from hierloss.kernels import InvalidTarget
+from hierloss.kernels import InvalidTarget, slope_type
 from hierloss.kernels import _gpu_sweeps as sweeps
 from hierloss.kernels import _gpu_terms as terms
 
@@ -153,9 +153,8 @@ def loss(
         gradient: Whether the gradient is wanted; without it, it is `(0, n)`.
 
     Returns:
-        The loss, slopes of the type of the scores, and the factor that makes them the gradient,
-        which half precision could not hold. Loss and factor are scalars in float32, of float64
-        scores in float64.
+        The loss, slopes `(samples, n)` of `hierloss.kernels.slope_type`, and the factor that makes
+        them the gradient. Loss and factor are scalars in float32, or in float64 for float64 scores.
 
     Raises:
         InvalidTarget: A value that is no label, or a target that is not closed upward.
@@ -163,18 +162,17 @@ def loss(
     if validate:
         _validate(scores, target, tables)
     judged, known = _judged(scores, target, tables, weight, pos_weight, local, globl)
-    samples, n = scores.shape
+    samples = scores.shape[0]
     expected = samples if reduction == "batchmean" else 1
     divisor = known.sum() if reduction == "mean" else known.new_full((), expected)
     divisor = divisor.clamp_(min=1).to(_precision(scores))
-    slopes = torch.empty_like(scores if gradient else scores[:0])
+    slopes = torch.empty_like(scores if gradient else scores[:0], dtype=slope_type(scores))
     total = divisor.new_empty(_tiles(scores, CHILDREN))
-    unit = 1.0 if scores.dtype == divisor.dtype else _small_unit(n)
     if sample_weight is not None:
         sample_weight = sample_weight.contiguous()
-    out = sample_weight, None, None, total, slopes if gradient else None, unit
+    out = sample_weight, None, None, total, slopes if gradient else None, 1.0
     _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
-    return total.sum() / divisor, slopes, 1 / (divisor * unit)
+    return total.sum() / divisor, slopes, 1 / divisor
 
 
 def _judged(
@@ -218,11 +216,6 @@ def _precision(scores: Tensor) -> torch.dtype:
 
 def _accumulator(scores: Tensor) -> Tensor:
     return torch.empty_like(scores, dtype=_precision(scores))
-
-
-def _small_unit(n: int) -> float:
-    """A power of 2 by which counts up to n are small enough for half precision."""
-    return 2.0 ** -max(0, n.bit_length() - 15)
 
 
 def _rows(n: int, width: int) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hierloss.kernels import slope_type
+
 __all__ = ["loss", "select"]
 
 LIBRARY: Any = torch.library.Library("hierloss", "DEF")  # type: ignore[no-untyped-call]
@@ -58,7 +60,9 @@ def _fake_counts(scores: Tensor, *args: Any) -> Any:
 
 def _fake_loss(scores: Tensor, *args: Any) -> Any:
     value, scale = (scores.new_empty((), dtype=_precision(scores)) for _ in range(2))
-    return value, scores.new_empty((scores.shape[0] if args[-1] else 0, scores.shape[1])), scale
+    rows = scores.shape[0] if args[-1] else 0
+    slopes = scores.new_empty((rows, scores.shape[1]), dtype=slope_type(scores))
+    return value, slopes, scale
 
 
 _select = _operator(
@@ -121,6 +125,7 @@ def _scatter_backward(ctx: Any, grad: Tensor) -> Any:
 
 def _keep_slopes(ctx: Any, inputs: Any, output: Any) -> None:
     *tensors, ctx.reduction, ctx.local, ctx.globl, _, _ = inputs
+    ctx.dtype = inputs[0].dtype
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[1:])
     ctx.save_for_backward(*tensors)
@@ -131,21 +136,27 @@ def _keep_slopes(ctx: Any, inputs: Any, output: Any) -> None:
 def _loss_backward(ctx: Any, grad: Tensor | None, *_: Any) -> Any:
     if grad is None:
         return (None,) * 11
-    tensors: Any = ctx.saved_tensors
     options = ctx.reduction, ctx.local, ctx.globl
     slopes, ctx.slopes = ctx.slopes, None
     if torch.is_grad_enabled():
-        gradient = (_differentiable_slopes(tensors, *options) * grad).to(tensors[0].dtype)
+        gradient = _differentiable_slopes(ctx.saved_tensors, *options) * grad
     else:
-        slopes, scale = slopes or _loss(*tensors, *options, False, True)[1:]
+        slopes, scale = slopes or _loss(*ctx.saved_tensors, *options, False, True)[1:]
         gradient = _scaled(slopes, scale * grad)
-    return gradient, *(None,) * 10
+    return gradient.to(ctx.dtype), *(None,) * 10
 
 
 def _scaled(slopes: Tensor, factor: Tensor) -> Tensor:
-    traced = type(slopes) is not Tensor or torch.compiler.is_compiling()
     # On the CPU it costs no waiting to see that there is nothing to multiply.
-    return slopes if not traced and factor.is_cpu and factor.item() == 1 else slopes * factor
+    return slopes if _is_plain(slopes, factor) and factor.item() == 1 else slopes * factor
+
+
+def _is_plain(slopes: Tensor, factor: Tensor) -> bool:
+    """Whether a factor is a number on the CPU, and not one that is traced or one of a batch."""
+    if type(slopes) is not Tensor or torch.compiler.is_compiling() or not factor.is_cpu:
+        return False
+    functorch: Any = torch._C._functorch
+    return not (functorch.is_batchedtensor(factor) or functorch.is_legacy_batchedtensor(factor))
 
 
 def _differentiable_slopes(tensors: Any, reduction: str, local: float, globl: float) -> Tensor:
