@@ -24,7 +24,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.dev
-	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider hierloss adapters
+	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider --ignore-glob="*/_gpu*.py" hierloss adapters
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -119,7 +119,7 @@ def counts(
     """
     judged, _ = _judged(scores, target, tables, weight, pos_weight, local, globl)
     p, n = _accumulator(scores), _accumulator(scores)
-    out = None, p, n, None, None, 1.0
+    out = None, p, n, None, None
     _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
     return p, n
 
@@ -170,7 +170,7 @@ def loss(
     total = divisor.new_empty(_tiles(scores, CHILDREN))
     if sample_weight is not None:
         sample_weight = sample_weight.contiguous()
-    out = sample_weight, None, None, total, slopes if gradient else None, 1.0
+    out = sample_weight, None, None, total, slopes if gradient else None
     _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
     return total.sum() / divisor, slopes, 1 / divisor
 

@@ -67,7 +67,7 @@ def _costs(x):
 @triton.jit(do_not_specialize=["n", "tiles"])
 def settle(
     scores, tables, state, share, lowest, flow, leader, closed, local: tl.float64,
-    globl: tl.float64, sample_weight, positive, negative, total, slopes, unit, n, tiles,
+    globl: tl.float64, sample_weight, positive, negative, total, slopes, n, tiles,
     ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """The counts of the terms that each class decides; or what they cost, and its slopes."""
@@ -108,4 +108,4 @@ def settle(
         cost = tl.where(said == WRONG, float("nan"), cost)
         tl.store(total + tl.program_id(0), tl.sum(cost, 0))
         if slopes is not None:
-            tl.store(slopes + base + col, (q * rise - p * fall) * unit, mask=real)
+            tl.store(slopes + base + col, q * rise - p * fall, mask=real)
