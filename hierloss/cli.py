@@ -257,7 +257,8 @@ def bench(
     """
     import torch
 
-    from hierloss.bench import Plan, run
+    from hierloss.bench import run
+    from hierloss.bench.suite import Plan
 
     complete = run(
         Plan(torch.device(device), data, peers, quick, cases, parts, rows),

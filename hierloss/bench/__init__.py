@@ -10,8 +10,6 @@ from rich.console import Console
 from hierloss.bench import picture, report, results, suite
 from hierloss.bench.suite import Plan
 
-__all__ = ["Plan", "run"]
-
 
 def run(
     plan: Plan,
