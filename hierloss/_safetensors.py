@@ -34,7 +34,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(os.fspath(path), "pt") as file:
             info = json.loads(file.metadata()[KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+            names = file.keys()  # the file itself cannot be looped over
+            return {name: file.get_tensor(name) for name in names}, info
     except Exception as error:  # a damaged file raises almost anything
         raise ValueError(f"expected a file written by hierloss, got {path}") from error
 
