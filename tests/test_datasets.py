@@ -16,10 +16,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from hierloss.models import SYSTEMS
 from hierloss.paper import files
-from hierloss.paper.datasets import EXCLUDED, load
+from hierloss.paper.datasets import EXCLUDED, Dataset, load
 from hierloss.paper.download import download
 from hierloss.paper.registry import File, entries, entry
+from hierloss.paper.results import violated
 from hierloss.preprocessing import Standardiser
 
 nan = math.nan
@@ -71,12 +73,17 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", entries())
-def test_the_real_files_have_the_facts_of_the_notes(name: str, tmp_path: Path) -> None:
-    one = entry(name)
-    if not all(files.find(file, cache=tmp_path) for file in one.files.values()):
+@pytest.fixture(scope="module", params=entries())
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A data set of the paper, from its files."""
+    name, cache = request.param, tmp_path_factory.mktemp("cache")
+    if not all(files.find(file, cache=cache) for file in entry(name).files.values()):
         pytest.skip(f"{name} is not in {files.data_folder()}; set HIERLOSS_DATA to where it is")
-    data = load(name, cache=tmp_path)
+    return load(name, cache=cache)
+
+
+def test_the_real_files_have_the_facts_of_the_notes(real: Dataset) -> None:
+    one, name, data = real.entry, real.entry.name, real
     h, facts = data.hierarchy, data.facts()
     assert facts.cardinality == pytest.approx(one.facts.cardinality, abs=5.1e-4)
     assert facts.density == pytest.approx(one.facts.density, rel=5e-4)
@@ -92,6 +99,17 @@ def test_the_real_files_have_the_facts_of_the_notes(name: str, tmp_path: Path) -
     assert len(data.rebuilt) == name.startswith("expr")
     excluded = [x for x, weight in zip(h, data.weight.tolist(), strict=True) if weight == 0]
     assert excluded == (list(EXCLUDED) if name.endswith("GO") else [])
+
+
+@pytest.mark.parametrize("system", ["HLSTM", "CHMCNN"])
+def test_predictions_on_the_real_files_are_coherent(real: Dataset, system: str) -> None:
+    _, test = real.final()
+    features = test.features[:64]
+    model = SYSTEMS[system](real.hierarchy, features.shape[1], weight=real.weight, hidden=8)
+    counted = real.weight > 0
+    raw = model.eval()(features).global_logits
+    assert violated(raw, real.hierarchy, counted) > 0.1
+    assert violated(model.predict(features), real.hierarchy, counted) == 0
 
 
 def test_a_data_set(small: Path) -> None:
