@@ -60,7 +60,7 @@ coverage: $(VENV)/.test
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
 
 clean:
-	rm -rf $(VENV) $(VENV)-dist $(PEERS) dist docs/_build .*_cache .coverage .hypothesis hierloss-demo
+	rm -rf $(VENV) $(VENV)-dist $(PEERS) dist docs/_build docs/_results .*_cache .coverage .hypothesis hierloss-demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or later: make PYTHON=...")'

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import hierloss
+from hierloss.paper.reproduce import reproduce
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,7 +23,7 @@ extensions = [
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 default_role = "code"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_results"]
 
 napoleon_custom_sections = ["Shape"]
 napoleon_use_rtype = False
@@ -34,6 +35,13 @@ autodoc_type_aliases = {"ArrayLike": "ArrayLike", "Ints": "NDArray[int64]"}
 autodoc_default_options = {"members": True, "inherited-members": "Module,ValueError,LookupError"}
 add_module_names = False
 copybutton_exclude = ".linenos, .gp, .go"
+
+# The tables and figures of the page on the paper, from the results that there are.
+here = Path(__file__).parent
+for _ in reproduce(
+    "all", here / "results", here / "_results", formats=("md", "svg"), show=lambda text: None
+):
+    pass
 
 html_math_renderer = "mathml"
 html_theme = "furo"

@@ -200,7 +200,7 @@ def _reading(scored: Scored) -> Iterator[str]:
     """How to read our cells, and how many there are."""
     done, all_cells = int((~np.isnan(scored.ours)).sum()), scored.ours.size
     yield f"ours: {done} of {all_cells} results, means over seeds; how many is in brackets."
-    yield "*: the best of its row; in ours only where all have run."
+    yield "Marked is the best of its row; in ours only where all have run."
     shown = [scored.runs.get((d, s), []) for d in scored.datasets for s in scored.systems]
     if rebuilt := stand_ins(run for own in shown for run in own):
         yield rebuilt
