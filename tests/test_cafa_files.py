@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import math
 from pathlib import Path
 
@@ -173,6 +176,16 @@ def test_batches_blocks_and_types_do_not_matter(tmp_path: Path, monkeypatch) -> 
         write_cafa(tmp_path / "b", names, same, H)
         assert (tmp_path / "b").read_bytes() == expected
     assert read_cafa(tmp_path / "b", H).violations == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "decompress"),
+    [(".gz", gzip.decompress), (".bz2", bz2.decompress), (".xz", lzma.decompress)],
+)
+def test_files_are_compressed_as_they_are_called(tmp_path: Path, suffix: str, decompress) -> None:
+    path = tmp_path / f"x.tsv{suffix}"
+    write_cafa(path, ["P"], SCORES[1:], H)
+    assert decompress(path.read_bytes()) == b"P\ta\t1.000\n"
 
 
 def test_wrong_input_writes_nothing(tmp_path: Path) -> None:
