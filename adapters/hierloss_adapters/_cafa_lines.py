@@ -1,0 +1,88 @@
+"""How predictions become the lines of a CAFA file, and how a file is written."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hierloss import Hierarchy
+from hierloss_adapters._cafa_rows import END, HEADER
+from hierloss_adapters._files import Source
+
+
+def head(author: str | None, model: int, keywords: Sequence[str]) -> list[str]:
+    """The lines before the predictions; none without an author."""
+    if isinstance(keywords, str):
+        raise TypeError(f"expected a sequence of keywords, got a string; write [{keywords!r}]")
+    if author is None:
+        if keywords:
+            raise ValueError("expected an author with keywords, got none; pass author=")
+        return []
+    lines = [f"AUTHOR {words([author], 'an author')[0]}\n", f"MODEL {model}\n"]
+    return lines + ([f"KEYWORDS {', '.join(keywords)}.\n"] if keywords else [])
+
+
+def words(names: Sequence[str], what: str) -> Sequence[str]:
+    """The names, each one word, and none that has a meaning in the format."""
+    for name in names:
+        if name.split() != [name] or name in (*HEADER, END):
+            raise ValueError(f"expected {what} that is one word, and no {END}, got {name!r}")
+    return names
+
+
+def check_scores(block: Tensor, h: Hierarchy) -> None:
+    """Raise unless scores are coherent probabilities."""
+    if not ((block >= 0) & (block <= 1)).all():
+        raise ValueError("expected scores from 0 to 1, got others; for logits take sigmoid first")
+    if not h.is_coherent(block):
+        raise ValueError(
+            "expected coherent scores, got a child above its parent; MCM(hierarchy)(scores) is "
+            "coherent, and counts the same in CAFA"
+        )
+
+
+def best(row: NDArray[np.float64], h: Hierarchy, lowest: float, limit: int | None) -> list[int]:
+    """The columns of the highest scores, in their order, ancestors first where scores tie."""
+    kept = np.flatnonzero(row >= lowest)
+    order = np.lexsort((kept, h.levels[kept], -row[kept]))
+    columns: list[int] = kept[order][:limit].tolist()
+    return columns
+
+
+def scored(row: NDArray[np.float64], columns: Sequence[int], digits: int) -> list[tuple[int, str]]:
+    """The columns with their rounded scores, without those that are 0."""
+    zero = f"{0:.{digits}f}"
+    return [(i, text) for i in columns if (text := f"{row[i]:.{digits}f}") != zero]
+
+
+@contextmanager
+def writing(path: Source) -> Iterator[IO[str]]:
+    """A text file, compressed as its name says, that appears once it is complete."""
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with _opened(part, target.suffix.lower()) as file:
+            yield file
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _opened(part: Path, suffix: str) -> IO[str]:
+    if suffix == ".gz":
+        return gzip.open(part, "wt", encoding="utf-8", newline="")
+    if suffix == ".bz2":
+        return bz2.open(part, "wt", encoding="utf-8", newline="")
+    if suffix == ".xz":
+        return lzma.open(part, "wt", encoding="utf-8", newline="")
+    return part.open("w", encoding="utf-8", newline="")
