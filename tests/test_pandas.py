@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -187,12 +189,14 @@ def wide(**columns: object) -> pd.DataFrame:
 
 def test_kinds_of_wide_frames() -> None:
     expected = torch.tensor([[1, 1, 1, 1], [0, 1, 0, 0]])
-    assert torch.equal(from_wide(wide(), pets()), expected)
-    assert torch.equal(from_wide(wide().astype(bool), pets()), expected.bool())
-    assert torch.equal(from_wide(wide(cat=[True, False]), pets()), expected)
-    assert torch.equal(from_wide(wide().astype("boolean"), pets()), expected.bool())
-    assert torch.equal(from_wide(wide().astype("Int8"), pets()), expected)
-    assert torch.equal(from_wide(wide(cat=[1.0, 0.0]), pets()), expected.float())
+    assert_close(from_wide(wide(), pets()), expected)
+    assert_close(from_wide(wide().astype(bool), pets()), expected.bool())
+    assert_close(from_wide(wide(cat=[True, False]), pets()), expected)
+    assert_close(from_wide(wide().astype("boolean"), pets()), expected.bool())
+    assert_close(from_wide(wide().astype("Int8"), pets()), expected)
+    hidden = from_wide(wide(cat=[True, False], pet=[-1, 0]), pets())
+    assert_close(hidden, torch.tensor([[1, 1, -1, 1], [0, 1, 0, 0]]))
+    assert_close(from_wide(wide(cat=[1.0, 0.0]), pets()), expected.float())
     assert from_wide(wide()[:0], pets()).shape == (0, 4)
     for dtype in ("boolean", "Int64", "Float32"):
         hidden = wide(cat=pd.array([True, None], dtype="boolean")).astype(dtype)
@@ -248,6 +252,13 @@ def test_to_wide_by_hand() -> None:
 def test_values_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected values \(rows, 4\), .* got \("):
         to_wide(torch.zeros(shape), pets())
+
+
+@pytest.mark.parametrize("make", [to_frame, to_class_frame, lambda h: to_wide([[0] * len(h)], h)])
+def test_without_pandas(monkeypatch, make) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r'expected pandas, .* pip install "hierloss\[pandas\]"'):
+        make(pets())
 
 
 def test_an_index_of_another_length() -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,15 @@ def test_no_live_term_and_no_ontology() -> None:
         from_ontology(parsed(obo("id: X:1\nis_obsolete: true")))
     with pytest.raises(TypeError, match=r"expected a pronto\.Ontology, got str"):
         from_ontology("pets.obo")
+
+
+def test_without_pronto(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pronto", None)
+    for call in (lambda: from_ontology(None), lambda: to_ontology(Hierarchy.from_parents([None]))):
+        with pytest.raises(
+            ImportError, match=r'expected pronto, .* pip install "hierloss\[pronto\]"'
+        ):
+            call()
 
 
 def test_the_file_is_named(write) -> None:

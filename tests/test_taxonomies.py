@@ -213,9 +213,7 @@ def test_ncbi_that_is_refused(write) -> None:
     refused(
         rows((1, 1, "x"), ("two", 1, "x")), ", line 2: expected the number of a taxon, got 'two'"
     )
-    refused(
-        rows((1, 1, "x"), (2, 1, "x"), (1, 2, "x")), ", line 3: expected each taxon once, got 1"
-    )
+    refused(rows(*[(1, 1, "x"), (2, 1, "x")] * 2), ", line 3: expected each taxon once, got 1")
     refused(rows((1, 1, "x"), (2, 3, "x")), ", line 2: expected a parent in the file, got 3")
     path.write_text(rows((1, 1, "x"), (2, 3, "x"), (3, 2, "x")))
     with pytest.raises(CycleError, match=r"2 -> 3 -> 2|3 -> 2 -> 3"):
@@ -324,7 +322,14 @@ def test_blocks_may_be_added_to_categories(write) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "A00 Fever", "00001 A0      1 Fever", "00001 A00     x Fever", "00001 A00 0   1 Fever"],
+    [
+        "",
+        "A00 Fever",
+        "00001 A0      1 Fever",
+        "00001 A00     x Fever",
+        "00001 A00 0   1 Fever",
+        "00001 A000   X1 Fever",
+    ],
 )
 def test_malformed_lines_of_icd10cm(write, line) -> None:
     with pytest.raises(HierarchyError, match=r"order\.txt, line 6: expected 'number code"):
