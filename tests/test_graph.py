@@ -4,6 +4,7 @@ import lzma
 
 import networkx as nx
 import numpy as np
+import obonet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +111,80 @@ def test_other_nodes(nodes):
     graph.add_nodes_from(nodes)
     with pytest.raises(TypeError, match=r"all strings or all integers, got .*relabel"):
         from_networkx(graph, direction="child_to_parent")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_attributes_come_back(direction):
+    def oriented(child, parent):
+        return (child, parent) if direction == "child_to_parent" else (parent, child)
+
+    graph = nx.DiGraph()
+    graph.add_node("cat", name="a cat", column="old", xref=["Felis"])
+    graph.add_node("stone")
+    graph.add_edge(*oriented("cat", "pet"), since=-8000)
+    graph.add_edge(*oriented("cat", "mammal"))
+    h = from_networkx(graph, direction=direction)
+    back = to_networkx(h, direction=direction, nodes=graph.nodes, edges=graph.edges)
+    column = h.index("cat")
+    level = int(h.levels[column])
+    assert back.nodes["cat"] == {
+        "name": "a cat",
+        "column": column,
+        "level": level,
+        "xref": ["Felis"],
+    }
+    assert set(back.nodes["stone"]) == {"column", "level"}
+    assert dict(back.edges) == {
+        oriented("cat", "pet"): {"since": -8000},
+        oriented("cat", "mammal"): {},
+    }
+    assert type(back) is nx.DiGraph
+    assert graph.nodes["cat"]["column"] == "old"
+    plain = to_networkx(h, direction=direction)
+    assert plain.nodes["cat"] == {"column": column, "level": level}
+    assert all(not attributes for attributes in plain.edges.values())
+
+
+def test_parallel_edges_come_back(write):
+    terms = ("id: X:1\nname: animal", "id: X:2\nis_a: X:1\nrelationship: part_of X:1", "id: X:3")
+    text = "ontology: x\n\n" + "\n\n".join(f"[Term]\n{term}" for term in terms)
+    graph = obonet.read_obo(write(text, "x.obo"))
+    h = from_networkx(graph, direction="child_to_parent", names=["X:3", "X:2", "X:1"])
+    back = to_networkx(h, nodes=graph.nodes, edges=graph.edges)
+    assert type(back) is nx.MultiDiGraph
+    assert set(back.edges(keys=True)) == {("X:2", "X:1", "is_a"), ("X:2", "X:1", "part_of")}
+    assert list(back) == ["X:3", "X:2", "X:1"]
+    assert back.nodes["X:1"]["name"] == "animal"
+
+
+def test_attributes_of_more_than_the_hierarchy():
+    graph = nx.DiGraph([*PETS, ("cat", "stone")])
+    nx.set_edge_attributes(graph, "is", "relation")
+    h = Hierarchy.from_edges(PETS)
+    back = to_networkx(h, nodes=graph.nodes, edges=graph.edges)
+    assert set(back) == set(h)
+    assert nx.get_edge_attributes(back, "relation") == dict.fromkeys(PETS, "is")
+
+
+def test_attributes_of_something_else():
+    h = Hierarchy.from_edges(PETS)
+    graph = nx.DiGraph(PETS)
+    with pytest.raises(
+        ValueError, match=r"in the direction parent_to_child, got .*\('cat', 'mammal'\)"
+    ):
+        to_networkx(h, direction="parent_to_child", edges=graph.edges)
+    with pytest.raises(ValueError, match="by the name of a class, got those of 0"):
+        to_networkx(h, nodes={0: {"label": "cat"}})
+    assert len(to_networkx(h, nodes={}, edges={})) == 4
+
+
+@given(hierarchies(), st.sampled_from(DIRECTIONS), st.booleans())
+def test_attributes_there_and_back(h, direction, parallel):
+    graph = (nx.MultiDiGraph if parallel else nx.DiGraph)(to_networkx(h, direction=direction))
+    nx.set_node_attributes(graph, {name: name * 2 for name in graph}, "double")
+    nx.set_edge_attributes(graph, {edge: repr(edge) for edge in graph.edges}, "text")
+    back = to_networkx(h, direction=direction, nodes=graph.nodes, edges=graph.edges)
+    assert nx.utils.graphs_equal(back, graph if h.edges else nx.DiGraph(graph))
 
 
 @pytest.mark.parametrize("graph", [nx.Graph(PETS), nx.MultiGraph(PETS), PETS])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from numbers import Integral
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["from_networkx", "read_edges", "read_paths", "to_networkx", "write_edges"]
 
 Direction = Literal["child_to_parent", "parent_to_child"]
+Attributes = Mapping[str, Mapping[str, object]]
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 
@@ -69,26 +70,47 @@ def from_networkx(
 
 
 def to_networkx(
-    hierarchy: Hierarchy, *, direction: Direction = "child_to_parent"
+    hierarchy: Hierarchy,
+    *,
+    direction: Direction = "child_to_parent",
+    nodes: Attributes | None = None,
+    edges: Mapping[Any, Mapping[str, object]] | None = None,
 ) -> nx.DiGraph[str]:
     """Graph of a hierarchy: the nodes are names, each with its `column` and its `level`.
+
+    A hierarchy has no attributes, but takes none away from the graph that it was made of:
+    ``nodes=graph.nodes, edges=graph.edges`` puts them back. What belongs to no class and to no edge
+    is left out, such as the terms of other namespaces.
 
     Args:
         hierarchy: The hierarchy, whose column order is that of the nodes.
         direction: What an edge of the graph leads from and to.
+        nodes: Attributes of classes, by the name of the class.
+        edges: Attributes of edges, by the pair of names that the edge of the graph leads from and
+            to. With a third entry, the key of a parallel edge, the graph is a
+            `networkx.MultiDiGraph`.
+
+    Raises:
+        ValueError: There are attributes, but none is that of a class, or of an edge.
 
     Example:
         >>> h = Hierarchy.from_edges([("cat", "animal")])
-        >>> to_networkx(h).nodes(data=True)
-        NodeDataView({'animal': {'column': 0, 'level': 0}, 'cat': {'column': 1, 'level': 1}})
+        >>> to_networkx(h, nodes={"cat": {"label": "Katze"}}).nodes["cat"]
+        {'label': 'Katze', 'column': 1, 'level': 1}
     """
-    import networkx as nx
-
     _check_direction(direction)
-    graph: nx.DiGraph[str] = nx.DiGraph()
+    nodes, edges = nodes or {}, edges or {}
+    pairs = [_oriented(edge, direction) for edge in hierarchy.edges]
+    _check_some(nodes, hierarchy, "the name of a class")
+    _check_some((key[:2] for key in edges), set(pairs), f"an edge in the direction {direction}")
+    graph = _empty(any(len(key) > 2 for key in edges))
     for column, (name, level) in enumerate(zip(hierarchy, hierarchy.levels.tolist(), strict=True)):
-        graph.add_node(name, column=column, level=level)
-    graph.add_edges_from(_oriented(edge, direction) for edge in hierarchy.edges)
+        graph.add_nodes_from([(name, {**nodes.get(name, {}), "column": column, "level": level})])
+    found: dict[tuple[str, str], list[Any]] = {pair: [] for pair in pairs}
+    for key, attributes in edges.items():
+        if key[:2] in found:
+            found[key[:2]].append((*key, dict(attributes)))
+    graph.add_edges_from(edge for pair in pairs for edge in found[pair] or [pair])
     return graph
 
 
@@ -221,6 +243,18 @@ def by_level(
 
 def _oriented(edge: tuple[Any, Any], direction: Direction) -> tuple[Any, Any]:
     return edge if direction == "child_to_parent" else (edge[1], edge[0])
+
+
+def _empty(parallel: bool) -> nx.DiGraph[str]:
+    import networkx as nx
+
+    return nx.MultiDiGraph() if parallel else nx.DiGraph()
+
+
+def _check_some(given: Iterable[Any], known: Container[Any], what: str) -> None:
+    keys = list(given)
+    if keys and not any(key in known for key in keys):
+        raise ValueError(f"expected attributes by {what}, got those of {keys[0]!r}")
 
 
 def _check_direction(direction: str) -> None:
