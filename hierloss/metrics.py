@@ -15,13 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hierloss import _counts
 from hierloss.hierarchy import Hierarchy
-from hierloss.topology import check_shape, check_tensor, dense
+from hierloss.topology import dense
 
 __all__ = [
     "HierarchicalScores",
     "average_precision",
     "hierarchical_scores",
+    "level_scores",
     "pooled_auprc",
     "violation_rate",
 ]
@@ -105,20 +107,25 @@ def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) 
     return _interpolated_area(score, positive) if positive.any() else float("nan")
 
 
-def violation_rate(scores: Tensor, hierarchy: Hierarchy) -> float:
+def violation_rate(scores: Tensor, hierarchy: Hierarchy, classes: Tensor | None = None) -> float:
     """The share of pairs of a sample and an edge whose child scores above its parent.
 
     A child whose score is NaN, or whose parent's is, counts as well. It is 0 without edges.
 
+    Args:
+        scores: Logits or probabilities.
+        hierarchy: The hierarchy of the classes.
+        classes: The columns that count; an edge does if both its classes do. All by default.
+
     Shape:
-        `scores` is `(*, n)`.
+        `scores` is `(*, n)`, `classes` is `(n,)`.
 
     Example:
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
         >>> violation_rate(torch.tensor([0.5, 0.7, 0.2]), h)
         0.5
     """
-    violations = hierarchy.violations(scores)
+    violations = _counts.violations(scores, hierarchy, classes)
     return float(violations.double().mean()) if violations.numel() else 0.0
 
 
@@ -162,42 +169,52 @@ def hierarchical_scores(
         Kiritchenko, Matwin, Nock and Famili, Learning and evaluation in the presence of class
         hierarchies, 2006, https://doi.org/10.1007/11766247_34
     """
+    check_average(average)
+    sizes = [x.sum(1) for x in _counts.sets(predicted, target, hierarchy, classes)]
+    if average == "micro":
+        sizes = [x.sum(0, keepdim=True) for x in sizes]
+    scores = _counts.precision_recall_f(sizes, beta)
+    return HierarchicalScores(*(float(x.mean()) for x in scores))
+
+
+def level_scores(
+    predicted: Tensor,
+    target: Tensor,
+    hierarchy: Hierarchy,
+    classes: Tensor | None = None,
+    *,
+    beta: float = 1.0,
+) -> list[HierarchicalScores]:
+    """Precision, recall and F of each level of the hierarchy, over all samples.
+
+    The classes of a level are those with the same longest path from a root. Predictions and
+    targets are closed upward before.
+
+    Arguments and shapes are those of `hierarchical_scores`.
+
+    Example:
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> above, below = level_scores(h.encode([["a/b"]]), h.encode([["a/c"]]), h)
+        >>> above.f, below.f
+        (1.0, 0.0)
+    """
+    found = _counts.sets(predicted, target, hierarchy, classes)
+    scores = _counts.precision_recall_f(_counts.by_level(found, hierarchy), beta)
+    return [HierarchicalScores(*row) for row in torch.stack(scores, 1).tolist()]
+
+
+def check_average(average: str) -> None:
+    """Raise unless an average is one."""
     if average not in get_args(Average):
         raise ValueError(f"expected an average of {get_args(Average)}, got {average!r}")
-    target = dense(target, "a target")
-    check_shape(predicted, "predictions", target.shape)
-    known = ((target == 0) | (target == 1)) & _counted(target, classes)
-    p = (hierarchy.close(predicted) == 1) & known
-    t = (hierarchy.close(target) == 1) & known
-    both, predictions, truths = (x.flatten(0, -2).sum(-1).double() for x in (p & t, p, t))
-    if average == "micro":
-        both, predictions, truths = (x.sum(0, keepdim=True) for x in (both, predictions, truths))
-    precision, recall = _ratio(both, predictions), _ratio(both, truths)
-    f = _ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
-    return HierarchicalScores(*(float(x.mean()) for x in (precision, recall, f)))
 
 
 def _pooled(
     scores: Tensor, target: Tensor, classes: Tensor | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Scores and labels of the pairs that count."""
-    check_tensor(scores, "scores")
-    target = dense(target, "a target")
-    check_shape(scores, "scores", target.shape)
-    counted = ((target == 0) | (target == 1)) & _counted(target, classes)
-    pairs = scores.detach()[counted].double(), target[counted] == 1
-    if pairs[0].isnan().any():
-        raise ValueError("expected scores that are numbers, got NaN")
-    return pairs[0].cpu().numpy(), pairs[1].cpu().numpy()
-
-
-def _counted(target: Tensor, classes: Tensor | None) -> Tensor:
-    if classes is None:
-        return torch.ones(target.shape[-1], dtype=torch.bool, device=target.device)
-    check_shape(classes, "classes, a bool for each class,", target.shape[-1:])
-    if classes.dtype != torch.bool:
-        raise TypeError(f"expected classes of bool, such as weight > 0, got {classes.dtype}")
-    return classes.to(target.device)
+    score, positive = _counts.pairs(scores, target, classes)
+    return score.cpu().double().numpy(), positive.cpu().numpy()
 
 
 def _interpolated_area(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -216,10 +233,6 @@ def _interpolated_area(score: NDArray[np.float64], positive: NDArray[np.bool_]) 
     if fp[start[0]] == 0:
         left[0] = right[0]
     return float((left + right).mean() / 2)
-
-
-def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    return torch.where(b > 0, a / b.clamp(min=1e-300), 0.0)
 
 
 def _require_sklearn() -> Callable[..., float]:

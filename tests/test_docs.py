@@ -31,6 +31,9 @@ relationship: part_of GO:0009987 ! cellular process
 """
 
 
+# Lightning's own: a question to PyTorch that 2.13 deprecates, and a hint that loaders want workers.
+@pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated")
+@pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ from hierloss import Hierarchy
 from hierloss.metrics import (
     average_precision,
     hierarchical_scores,
+    level_scores,
     pooled_auprc,
     violation_rate,
 )
@@ -154,6 +155,11 @@ def test_violation_rate() -> None:
     assert_close(violation_rate(scores, h), 2 / 6)
     assert violation_rate(scores, Hierarchy.from_edges([], names=list("abcd"))) == 0
     assert violation_rate(scores[:0], h) == 0
+    below = torch.tensor([False, True, True, True])
+    assert_close(violation_rate(scores, h, below), 1 / 2)
+    assert violation_rate(scores, h, torch.tensor([True, False, False, False])) == 0
+    with pytest.raises(ValueError, match="a bool for each class"):
+        violation_rate(scores, h, below[:3])
 
 
 def test_hierarchical_scores_by_hand() -> None:
@@ -200,3 +206,25 @@ def test_hierarchical_scores_equal_sets(data: st.DataObject) -> None:
     scores = hierarchical_scores(predicted, target, p.hierarchy)
     assert_close(scores.precision, both / sizes[0] if sizes[0] else 0.0)
     assert_close(scores.recall, both / sizes[1] if sizes[1] else 0.0)
+
+
+def test_level_scores_by_hand() -> None:
+    """A class whose parents are on two levels belongs to the level below the lower."""
+    h = Hierarchy.from_parents([None, 0, (0, 1), None])
+    predicted = torch.tensor([[0, 0, 1, 0], [0, 0, 0, 1]])
+    target = torch.tensor([[0, 1, 0, 0], [0, 0, 0, 0]])
+    top, middle, bottom = level_scores(predicted, target, h, beta=2.0)
+    assert_close(top, (0.5, 1.0, 5 * 0.5 / (4 * 0.5 + 1)))
+    assert middle == (1, 1, 1)
+    assert bottom == (0, 0, 0)
+
+
+@given(data=st.data())
+def test_level_scores_are_those_of_the_classes_of_a_level(data: st.DataObject) -> None:
+    p = data.draw(hl.hierarchies())
+    predicted, target = data.draw(hl.targets(p, 3)), data.draw(hl.unknown_targets(p, 3))
+    found = level_scores(predicted, target, p.hierarchy)
+    assert len(found) == p.hierarchy.depth + 1
+    levels = torch.tensor(p.hierarchy.levels)
+    for level, scores in enumerate(found):
+        assert_close(scores, hierarchical_scores(predicted, target, p.hierarchy, levels == level))

@@ -1,0 +1,62 @@
+"""What the metrics of `hierloss_adapters.torchmetrics` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hierloss import Hierarchy, _counts
+
+try:
+    from torchmetrics import Metric
+except ImportError as error:
+    raise ImportError(
+        'expected torchmetrics, got none; for this pip install "hierloss[torchmetrics]"'
+    ) from error
+
+
+class Counter(Metric):
+    """What the metrics share: classes that count, and states that keep their types."""
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    plot_lower_bound = 0.0
+    plot_upper_bound: float | None = 1.0
+    settings: Tensor
+
+    def __init__(self, classes: Tensor | None, *settings: object, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if classes is not None:
+            classes = _counts.checked_classes(classes, len(classes))
+        self.classes = classes
+        # A MetricCollection shares the states of metrics with equal ones; those of other settings
+        # may be equal by chance in the first batch.
+        self.add_state("settings", _digest(classes, *settings), "max")
+
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ""
+    ) -> nn.Module:
+        def moved(x: Tensor) -> Tensor:
+            y = fn(x)
+            changes = self._dtype_convert and x.is_floating_point()
+            return y if changes or y.dtype == x.dtype else x.to(y.device)
+
+        return super()._apply(moved, exclude_state)
+
+
+def checked(hierarchy: Hierarchy, classes: Tensor | None) -> Tensor | None:
+    """Raise unless there is a hierarchy, and the classes that count are of it."""
+    if not isinstance(hierarchy, Hierarchy):
+        raise TypeError(f"expected a Hierarchy, got {type(hierarchy).__name__}")
+    return None if classes is None else _counts.checked_classes(classes, len(hierarchy))
+
+
+def _digest(*settings: object) -> Tensor:
+    """Eight bytes that tell settings apart."""
+    values = [x.tolist() if isinstance(x, Tensor) else x for x in settings]
+    return torch.tensor(list(sha256(repr(values).encode()).digest()[:8]))

@@ -1,0 +1,312 @@
+"""Training with Lightning: a module for any network, and a callback that logs the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import hierloss.functional as HF
+from hierloss import MCM, Hierarchy, HybridLoss
+from hierloss.models import Model, Output
+from hierloss_adapters.torchmetrics import HierarchicalF, PooledAveragePrecision, ViolationRate
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+    from torchmetrics import Metric
+except ImportError as error:
+    raise ImportError(
+        'expected lightning, got none; for this pip install "hierloss[lightning]"'
+    ) from error
+
+__all__ = ["HierarchicalMetrics", "HierarchicalModule"]
+
+
+class HierarchicalModule(LightningModule):
+    r"""Any network, trained with a hierarchical loss.
+
+    Batches are pairs of features and a target of `(*, n)`, closed upward, with NaN or -1 for
+    unknown. To predict, features alone will do. It logs ``train_loss``, ``val_loss`` and
+    ``test_loss``, and is called for coherent probabilities: MCM of those of the network.
+
+    A checkpoint holds the parameters, the learning rate and the hierarchy, as tensors and plain
+    Python values. The network, the hierarchy and what else is not the default are given again to
+    load it, and another hierarchy, or the same with its classes in another order, is an error::
+
+        HierarchicalModule.load_from_checkpoint(path, network=network, hierarchy=h)
+
+    For schedules and the like override `configure_optimizers`.
+
+    Args:
+        network: It returns logits, `(*, n)`, or an `Output` of `hierloss.models`.
+        hierarchy: The hierarchy of the classes.
+        loss: Called with logits and a target, and with `local_input` where the network has local
+            logits; by default the criterion of a `hierloss.models.Model`, else `HybridLoss`.
+        lr: The learning rate.
+        optimizer: Called with the parameters and `lr`.
+
+    Raises:
+        ValueError: The network is a model that is trained in several stages, or one of another
+            hierarchy.
+
+    Example:
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> module = HierarchicalModule(nn.Linear(8, len(h)), h, lr=0.01)
+        >>> h.is_coherent(module(torch.randn(4, 8)))
+        True
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        hierarchy: Hierarchy,
+        *,
+        loss: Callable[..., Tensor] | None = None,
+        lr: float = 1e-3,
+        optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters("lr")
+        self.constraint = MCM(hierarchy)
+        self.network = _checked(network, hierarchy)
+        self.hierarchy = hierarchy
+        own = loss is None and isinstance(network, Model)
+        self.loss = HybridLoss(hierarchy) if loss is None and not own else loss
+        self.optimizer = optimizer
+
+    def forward(self, x: Any) -> Tensor:
+        """Coherent probabilities, `(*, n)`, of features."""
+        coherent: Tensor = self.constraint(self.probabilities(self.output(x)))
+        return coherent
+
+    def output(self, x: Any) -> Output:
+        """What the network makes of features."""
+        output = self.network(x)
+        if isinstance(output, Tensor):
+            return Output(output, None)
+        if not isinstance(output, Output):
+            raise TypeError(
+                "expected a network that returns logits or an Output of hierloss.models, got "
+                f"{type(output).__name__}"
+            )
+        return output
+
+    def probabilities(self, output: Output) -> Tensor:
+        """The network's own probabilities, in float32 or wider."""
+        local = output.local_logits
+        wide = Output(_wide(output.global_logits), None if local is None else _wide(local))
+        if isinstance(self.network, Model):
+            return self.network.probabilities(wide)
+        return wide.global_logits.sigmoid()
+
+    def criterion(self, output: Output, target: Tensor) -> Tensor:
+        """The loss of an output and a target."""
+        model: Any = self.network
+        if self.loss is None:
+            loss: Tensor = model.criterion(output, target)
+        elif output.local_logits is None:
+            loss = self.loss(output.global_logits, target)
+        else:
+            loss = self.loss(output.global_logits, target, local_input=output.local_logits)
+        return loss
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The loss of a batch, logged as ``train_loss``."""
+        x, target = _pair(batch)
+        loss = self.criterion(self.output(x), target)
+        self.log("train_loss", loss, batch_size=len(target))
+        return loss
+
+    def validation_step(
+        self, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> dict[str, Tensor]:
+        """The loss, the network's own probabilities as ``scores``, and the ``target``."""
+        return self._evaluated(batch, "val_loss")
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """What `validation_step` returns."""
+        return self._evaluated(batch, "test_loss")
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Coherent probabilities, of features or of pairs of them and a target."""
+        x = batch[0] if isinstance(batch, (tuple, list)) else batch
+        coherent: Tensor = self(x)
+        return coherent
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer of all parameters."""
+        return self.optimizer(self.parameters(), lr=self.hparams["lr"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the classes and edges beside the parameters."""
+        edges = torch.from_numpy(self.hierarchy.edge_index.copy())
+        checkpoint["hierarchy"] = {"names": list(self.hierarchy.names), "edges": edges}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raise if the checkpoint is of another hierarchy, or of another order of its classes."""
+        _check_hierarchy(self.hierarchy, checkpoint.get("hierarchy"))
+
+    def _evaluated(self, batch: Any, name: str) -> dict[str, Tensor]:
+        x, target = _pair(batch)
+        output = self.output(x)
+        loss = self.criterion(output, target)
+        self.log(name, loss, batch_size=len(target), sync_dist=True)
+        return {"loss": loss, "scores": self.probabilities(output), "target": target}
+
+
+class HierarchicalMetrics(Callback):
+    """Logs AU(PRC), hierarchical F and the violation rate of validation and test.
+
+    ``val_auprc`` and ``val_f`` are of coherent probabilities, MCM of what the network says;
+    ``val_violation_rate`` is of what it says itself. All are of the whole set, over all processes.
+    They can be monitored, for instance by `EarlyStopping`. With several data loaders each name ends
+    in ``/dataloader_idx_0`` and so on.
+
+    It works with every module whose `validation_step` and `test_step` return a mapping with
+    ``scores``, probabilities of `(*, n)`, and ``target``, as those of `HierarchicalModule` do.
+
+    Args:
+        hierarchy: The hierarchy of the classes.
+        threshold: Probabilities above it predict, for the F.
+        thresholds: How many thresholds AU(PRC) has; by default it is exact, and the scores of the
+            whole set are kept until the end of the epoch.
+        classes: The columns that count, `(n,)` bool; all by default.
+
+    Example:
+        >>> from lightning.pytorch.callbacks import EarlyStopping
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> callbacks = [HierarchicalMetrics(h), EarlyStopping("val_auprc", mode="max")]
+    """
+
+    def __init__(
+        self,
+        hierarchy: Hierarchy,
+        *,
+        threshold: float = 0.5,
+        thresholds: int | Tensor | None = None,
+        classes: Tensor | None = None,
+    ) -> None:
+        self.hierarchy = hierarchy
+        self.metrics: dict[str, Metric] = {
+            "auprc": PooledAveragePrecision(thresholds=thresholds, classes=classes),
+            "f": HierarchicalF(hierarchy, threshold=threshold, classes=classes),
+            "violation_rate": ViolationRate(hierarchy, classes=classes),
+        }
+        self._running: list[dict[str, Metric]] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew."""
+        self._begin(len(trainer.num_val_batches), pl_module)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew."""
+        self._begin(len(trainer.num_test_batches), pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(outputs, dataloader_idx)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(outputs, dataloader_idx)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the metrics of validation."""
+        self._log("val", pl_module)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the metrics of test."""
+        self._log("test", pl_module)
+
+    def _begin(self, loaders: int, module: LightningModule) -> None:
+        self._running = [
+            {name: metric.clone().to(module.device) for name, metric in self.metrics.items()}
+            for _ in range(loaders)
+        ]
+
+    def _update(self, outputs: Any, loader: int) -> None:
+        scores, target = _evaluated(outputs)
+        coherent = HF.mcm(scores, self.hierarchy)
+        for name, metric in self._running[loader].items():
+            metric.update(scores if name == "violation_rate" else coherent, target)
+
+    def _log(self, stage: str, module: LightningModule) -> None:
+        for i, metrics in enumerate(self._running):
+            end = f"/dataloader_idx_{i}" if len(self._running) > 1 else ""
+            values = {f"{stage}_{name}{end}": metric.compute() for name, metric in metrics.items()}
+            # The processes agree already; to say so spares a warning.
+            module.log_dict(values, sync_dist=True, add_dataloader_idx=False)
+        self._running = []
+
+
+def _checked(network: nn.Module, hierarchy: Hierarchy) -> nn.Module:
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"expected a network that is an nn.Module, got {type(network).__name__}")
+    if isinstance(network, Model):
+        if network.hierarchy != hierarchy:
+            raise ValueError(
+                f"expected a model of {hierarchy!r}, got one of {network.hierarchy!r}; give both "
+                "the same hierarchy"
+            )
+        if network.stages > 1:
+            raise ValueError(
+                f"expected a model that is trained in one stage, got {type(network).__name__} with "
+                f"{network.stages}; hierloss.training trains it"
+            )
+    return network
+
+
+def _pair(batch: Any) -> tuple[Any, Tensor]:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise TypeError(
+            f"expected batches that are pairs of features and a target, got {type(batch).__name__}"
+            "; for others override the steps"
+        )
+    return batch[0], batch[1]
+
+
+def _evaluated(outputs: Any) -> tuple[Tensor, Tensor]:
+    if not isinstance(outputs, Mapping) or not {"scores", "target"} <= outputs.keys():
+        got = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+        raise TypeError(
+            "expected validation_step and test_step to return a mapping with 'scores' and "
+            f"'target', got {got}"
+        )
+    return outputs["scores"], outputs["target"]
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _check_hierarchy(h: Hierarchy, saved: Any) -> None:
+    if saved is None:
+        return
+    if saved["names"] != list(h.names):
+        raise ValueError(
+            f"expected a checkpoint of {h!r}, got one of {len(saved['names'])} classes, or in "
+            "another order; give the hierarchy that it was trained with"
+        )
+    if not torch.equal(saved["edges"].cpu(), torch.from_numpy(h.edge_index.copy())):
+        raise ValueError(
+            f"expected a checkpoint of {h!r}, got one with other edges; give the hierarchy that it "
+            "was trained with"
+        )

@@ -1,0 +1,202 @@
+"""What the metrics count, as tensors on the device of the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+import hierloss.functional as HF
+from hierloss.hierarchy import Hierarchy
+from hierloss.topology import Topology, check_shape, check_tensor, dense
+
+
+def wide(x: Tensor) -> Tensor:
+    """In float64, or float32 where the device has nothing wider."""
+    return x.float() if x.device.type == "mps" else x.double()
+
+
+def ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, with 0 / 0 = 0; a NaN stays."""
+    return torch.where(b == 0, 0.0, a / torch.where(b == 0, 1, b))
+
+
+def counted(target: Tensor, classes: Tensor | None) -> Tensor:
+    """Where a label is known and its class counts, of the shape of the target."""
+    known = (target == 0) | (target == 1)
+    return (
+        known
+        if classes is None
+        else known & checked_classes(classes, target.shape[-1]).to(target.device)
+    )
+
+
+def checked_classes(classes: Tensor, n: int) -> Tensor:
+    """A mask of the classes that count.
+
+    Raises:
+        ValueError: It has another shape.
+        TypeError: It is not of bool.
+    """
+    check_shape(classes, "classes, a bool for each class,", torch.Size([n]))
+    if classes.dtype != torch.bool:
+        raise TypeError(f"expected classes of bool, such as weight > 0, got {classes.dtype}")
+    return classes
+
+
+def pairs(scores: Tensor, target: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The scores of the pairs of a sample and a class that count, and which are positive."""
+    check_tensor(scores, "scores")
+    target = dense(target, "a target")
+    check_shape(scores, "scores", target.shape)
+    where = counted(target, classes)
+    found = scores.detach()[where]
+    check_numbers(found)
+    return found, target[where] == 1
+
+
+def check_numbers(scores: Tensor) -> None:
+    """Raise if a score is NaN."""
+    if scores.isnan().any():
+        raise ValueError("expected scores that are numbers, got NaN")
+
+
+def sets(
+    predicted: Tensor, target: Tensor, hierarchy: Hierarchy, classes: Tensor | None
+) -> list[Tensor]:
+    """Which classes are both, predicted and true, `(samples, n)` each, of closed sets."""
+    target = dense(target, "a target")
+    check_shape(predicted, "predictions", target.shape)
+    where = counted(target, classes)
+    p = (hierarchy.close(predicted) == 1) & where
+    t = (hierarchy.close(target) == 1) & where
+    return [x.reshape(-1, x.shape[-1]) for x in (p & t, p, t)]
+
+
+def by_level(found: list[Tensor], hierarchy: Hierarchy) -> list[Tensor]:
+    """The sizes of `sets` at each level, over all samples."""
+    level = torch.tensor(hierarchy.levels, device=found[0].device)
+    empty = torch.zeros(hierarchy.depth + 1, dtype=torch.int64, device=level.device)
+    return [empty.index_add(0, level, x.sum(0)) for x in found]
+
+
+def violations(scores: Tensor, hierarchy: Hierarchy, classes: Tensor | None) -> Tensor:
+    """Which edges between classes that count are violated, `(*, edges)`."""
+    found = hierarchy.violations(scores)
+    if classes is None:
+        return found
+    ends = checked_classes(classes, len(hierarchy)).cpu()[torch.tensor(hierarchy.edge_index)]
+    return found[..., ends.all(0).to(found.device)]
+
+
+def precision_recall_f(sizes: Iterable[Tensor], beta: float) -> list[Tensor]:
+    """Precision, recall and F of the sizes of `sets`."""
+    both, predicted, true = (wide(x) for x in sizes)
+    precision, recall = ratio(both, predicted), ratio(both, true)
+    f = ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
+    return [precision, recall, f]
+
+
+def step_area(tp: Tensor, predicted: Tensor, positives: int | Tensor) -> Tensor:
+    """The area under the steps through (recall, precision), thresholds from the highest down."""
+    gained = torch.diff(tp, prepend=tp.new_zeros(1))
+    return (wide(gained) * ratio(wide(tp), wide(predicted))).sum() / positives
+
+
+def exact_area(positive: Tensor, negative: Tensor) -> Tensor:
+    """The average precision of the scores of the positive and the negative pairs, else NaN."""
+    score, order = torch.cat([positive, negative]).sort(descending=True)
+    if not len(positive):
+        return wide(score).sum() * torch.nan
+    last = torch.cat([score[1:] != score[:-1], torch.ones_like(order[:1], dtype=torch.bool)])
+    tp = (order < len(positive)).cumsum(0)[last]
+    return step_area(tp, last.nonzero()[:, 0] + 1, len(positive))
+
+
+def binned_area(bins: Tensor) -> Tensor:
+    """The average precision of the counts of `reached`, else NaN; 0 / 0 is NaN here."""
+    negative, positive = bins.flip(1).cumsum(1)
+    return step_area(positive[:-1], (positive + negative)[:-1], positive[-1])
+
+
+def reached(scores: Tensor, positive: Tensor, thresholds: Tensor) -> Tensor:
+    """How many negatives and positives reach 0, 1, ... ascending thresholds, `(2, T + 1)`."""
+    size = len(thresholds) + 1
+    bins = torch.bucketize(scores, thresholds.to(scores), right=True)
+    return torch.bincount(bins + size * positive, minlength=2 * size).view(2, size)
+
+
+def grid(thresholds: Tensor | None) -> Tensor:
+    """Ascending thresholds, by default those of CAFA.
+
+    Raises:
+        ValueError: They are none, not in one dimension, or not ascending.
+    """
+    if thresholds is None:
+        return torch.arange(1, 100, dtype=torch.float64) / 100
+    check_tensor(thresholds, "thresholds")
+    if thresholds.ndim != 1 or not len(thresholds) or not (thresholds.diff() > 0).all():
+        raise ValueError(
+            f"expected ascending thresholds in one dimension, got {thresholds.tolist()!r}; "
+            "thresholds.unique() sorts them"
+        )
+    return thresholds.detach()
+
+
+def check_probabilities(scores: Tensor) -> None:
+    """Raise if a score is not from 0 to 1."""
+    if ((scores < 0) | (scores > 1)).any():
+        raise ValueError(
+            f"expected probabilities, got scores from {scores.min():g} to {scores.max():g}; apply "
+            "torch.sigmoid to logits, or give thresholds for them"
+        )
+
+
+def check_information(information: Tensor, n: int) -> Tensor:
+    """Raise unless information is a finite number of 0 or more for each class."""
+    check_shape(information, "information, a number for each class,", torch.Size([n]))
+    if not ((information >= 0) & (information < torch.inf)).all():
+        raise ValueError(
+            f"expected information of 0 or more, got {information.min():g} to {information.max():g}"
+        )
+    return information.detach()
+
+
+def by_threshold(
+    scores: Tensor,
+    target: Tensor,
+    hierarchy: Hierarchy,
+    thresholds: Tensor,
+    classes: Tensor | None,
+    information: Tensor | None,
+) -> Tensor:
+    """Sums over the samples with a true class, at each threshold, `(7, thresholds)`.
+
+    They are those of: precision, recall, whether a class is predicted, the information of classes
+    that are true and predicted, true only, predicted only, and 1.
+    """
+    where = counted(target, classes).flatten(0, -2)
+    true = (hierarchy.close(target) == 1).flatten(0, -2)
+    raised = HF.mcm(scores.detach(), Topology.of(hierarchy, scores.device)).flatten(0, -2)
+    check_numbers(raised[where])
+    fp, tp = _reaching(raised, true, _weights(where, information), thresholds).unbind(1)
+    truth, tp, fp = tp[:, :1], tp[:, 1:], fp[:, 1:]
+    judged = truth > 0
+    each = ratio(tp, tp + fp), ratio(tp, truth), tp + fp > 0, tp, truth - tp, fp, judged
+    return torch.stack([(x * judged).sum(0).expand(len(thresholds)) for x in each])
+
+
+def _weights(where: Tensor, information: Tensor | None) -> Tensor:
+    weight = wide(where)
+    return weight if information is None else weight * information.to(weight)
+
+
+def _reaching(scores: Tensor, true: Tensor, weight: Tensor, thresholds: Tensor) -> Tensor:
+    """The weight of false and true classes that reach 0, 1, ... thresholds, `(m, 2, T + 1)`."""
+    m, size = len(scores), len(thresholds) + 1
+    row = torch.arange(m, device=scores.device)[:, None]
+    bins = torch.bucketize(scores, thresholds.to(scores), right=True)
+    cell = (2 * row + true) * size + bins
+    found = weight.new_zeros(m * 2 * size).index_add_(0, cell.flatten(), weight.flatten())
+    return found.view(m, 2, size).flip(2).cumsum(2).flip(2)

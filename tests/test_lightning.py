@@ -1,0 +1,350 @@
+"""Training with Lightning: one process, two processes, checkpoints, and what is logged."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+from hierloss import MCM, Hierarchy, HybridLoss, MCLoss
+from hierloss.metrics import average_precision, hierarchical_scores, violation_rate
+from hierloss.models import HLSTM, HMCLMLP, HMCNF, Output
+
+pytest.importorskip("lightning", reason='needs pip install "hierloss[lightning]"')
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+
+from hierloss_adapters.lightning import HierarchicalMetrics, HierarchicalModule
+
+pytestmark = [
+    # Lightning 2.6 asks PyTorch in a way that PyTorch 2.13 deprecates.
+    pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated"),
+    # A few rows in memory need no workers; no argument of the Trainer says so.
+    pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
+]
+
+H = Hierarchy.from_edges(
+    [("A", "R"), ("B", "R"), ("C", "A"), ("C", "B"), ("D", "A")], names=list("RABCD")
+)
+BELOW = torch.tensor([False, True, True, True, True])
+
+
+def rows(n: int = 16, seed: int = 0) -> TensorDataset:
+    g = torch.Generator().manual_seed(seed)
+    leaves = torch.nn.functional.one_hot(torch.randint(0, 5, (n,), generator=g), 5)
+    return TensorDataset(torch.randn(n, 6, generator=g), H.close(leaves).float())
+
+
+def loader(data: TensorDataset, batch_size: int = 4) -> DataLoader[Any]:
+    return DataLoader(data, batch_size=batch_size)
+
+
+def linear() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(6, 5)
+
+
+def module(**options: Any) -> HierarchicalModule:
+    options = {"lr": 0.1, "optimizer": torch.optim.SGD} | options
+    return HierarchicalModule(options.pop("network", None) or linear(), H, **options)
+
+
+def make_trainer(folder: Path, **options: Any) -> Trainer:
+    defaults = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_epochs": 2,
+        "logger": False,
+        "log_every_n_steps": 1,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+    }
+    return Trainer(**(defaults | options))
+
+
+class Headed(nn.Module):
+    """Two heads, as a network of `hierloss.models` has, that is no model of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = linear(), nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(self.one(x), self.two(x))
+
+
+class InOrder(LightningDataModule):
+    """Rows dealt out to the processes in their order, where Lightning would shuffle them."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return self._dealt(rows(), 8)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self._dealt(rows(12, seed=1), 6)
+
+    def _dealt(self, data: TensorDataset, batch_size: int) -> DataLoader[Any]:
+        size, rank = self.trainer.world_size, self.trainer.global_rank
+        sampler = DistributedSampler(data, num_replicas=size, rank=rank, shuffle=False)
+        return DataLoader(data, batch_size=batch_size // size, sampler=sampler)
+
+
+def by_hand(network: nn.Module, data: TensorDataset, epochs: int, batch_size: int) -> list[Tensor]:
+    """The parameters after plain stochastic gradient descent."""
+    criterion, optimizer = HybridLoss(H), torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(epochs):
+        for x, y in loader(data, batch_size):
+            optimizer.zero_grad()
+            criterion(network(x), y).backward()
+            optimizer.step()
+    return [p.detach() for p in network.parameters()]
+
+
+def test_it_trains_as_a_loop_does(tmp_path: Path) -> None:
+    trained = module()
+    trainer = make_trainer(tmp_path)
+    trainer.fit(trained, loader(rows()), loader(rows()))
+    one = by_hand(linear(), rows(), 2, 4)
+    assert_close([p.detach() for p in trained.network.parameters()], one)
+    last = TensorDataset(*rows()[:12])
+    before = linear()
+    by_hand(before, rows(), 1, 4)
+    by_hand(before, last, 1, 4)
+    x, y = rows()[12:]
+    assert_close(trainer.callback_metrics["train_loss"], HybridLoss(H)(before(x), y).detach())
+
+
+def expected(network: nn.Module, data: TensorDataset, classes: Tensor | None) -> dict[str, float]:
+    x, y = data.tensors
+    with torch.no_grad():
+        logits = network(x)
+    p = MCM(H)(logits.sigmoid())
+    return {
+        "loss": float(HybridLoss(H)(logits, y)),
+        "auprc": average_precision(p, y, classes),
+        "f": hierarchical_scores(p > 0.5, y, H, classes).f,
+        "violation_rate": violation_rate(logits, H, classes),
+    }
+
+
+@pytest.mark.parametrize("classes", [None, BELOW])
+def test_logged_metrics_are_those_of_the_whole_set(tmp_path: Path, classes) -> None:
+    data = rows(14, seed=1)
+    callbacks: list[Callback] = [HierarchicalMetrics(H, classes=classes)]
+    trainer = make_trainer(tmp_path, callbacks=callbacks)
+    untrained, wanted = module(), expected(linear(), data, classes)
+    for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        for _ in range(2):  # the second time as if there had been no first
+            (found,) = evaluate(untrained, loader(data, 5), verbose=False)
+            assert_close(found, {f"{stage}_{k}": v for k, v in wanted.items()})
+    trainer.fit(untrained, loader(rows()), loader(data, 5))
+    logged = {k: v.item() for k, v in trainer.callback_metrics.items() if k != "train_loss"}
+    after = expected(untrained.network, data, classes)
+    assert_close(logged, {f"val_{k}": v for k, v in after.items()})
+    assert after != wanted
+
+
+def test_binned_areas_and_thresholds_of_the_f(tmp_path: Path) -> None:
+    data = rows(14, seed=1)
+    callback = HierarchicalMetrics(H, thresholds=2001, threshold=0.4)
+    trainer = make_trainer(tmp_path, callbacks=[callback])
+    (found,) = trainer.validate(module(), loader(data), verbose=False)
+    p = MCM(H)(linear()(data.tensors[0]).sigmoid())
+    exact = average_precision(p, data.tensors[1])
+    assert found["val_auprc"] == pytest.approx(exact, abs=0.01)
+    assert_close(found["val_f"], hierarchical_scores(p > 0.4, data.tensors[1], H).f)
+
+
+def test_each_loader_has_its_own_metrics(tmp_path: Path) -> None:
+    first, second = rows(6, seed=1), rows(9, seed=2)
+    trainer = make_trainer(tmp_path, callbacks=[HierarchicalMetrics(H)])
+    found = trainer.validate(module(), [loader(first), loader(second)], verbose=False)
+    for i, data in enumerate((first, second)):
+        wanted = expected(linear(), data, None).items()
+        named = {f"val_{name}/dataloader_idx_{i}": value for name, value in wanted}
+        assert_close({name: found[i][name] for name in named}, named)
+    assert len(trainer.callback_metrics) == 8
+
+
+def test_metrics_can_be_monitored(tmp_path: Path) -> None:
+    stop = EarlyStopping("val_auprc", mode="max", patience=1, min_delta=1.0)
+    trainer = make_trainer(tmp_path, max_epochs=9, callbacks=[HierarchicalMetrics(H), stop])
+    trainer.fit(module(), loader(rows()), loader(rows(8, seed=1)))
+    assert trainer.current_epoch == 2
+
+
+def test_predictions_are_coherent(tmp_path: Path) -> None:
+    data = rows(8)
+    network = nn.Linear(6, 5)
+    trainer = make_trainer(tmp_path)
+    own = network(data.tensors[0]).sigmoid()
+    assert not H.is_coherent(own)
+    for batches in (loader(data), DataLoader(data.tensors[0], batch_size=4)):
+        predicted = torch.cat(trainer.predict(module(network=network), batches))
+        assert_close(predicted, MCM(H)(own.detach()))
+
+
+def test_a_checkpoint_loads_without_pickle(tmp_path: Path) -> None:
+    trained = module(lr=0.05)
+    trainer = make_trainer(tmp_path)
+    trainer.fit(trained, loader(rows()), loader(rows()))
+    path = tmp_path / "last.ckpt"
+    trainer.save_checkpoint(path)
+    assert torch.load(path, weights_only=True)["hyper_parameters"] == {"lr": 0.05}
+    load = partial(HierarchicalModule.load_from_checkpoint, path, weights_only=True)
+    loaded = load(network=nn.Linear(6, 5), hierarchy=H)
+    assert loaded.hparams.lr == 0.05
+    x = rows().tensors[0]
+    assert_close(loaded(x), trained(x))
+    assert load(network=nn.Linear(6, 5), hierarchy=H, lr=0.2).hparams.lr == 0.2
+    again = module()
+    make_trainer(tmp_path, max_epochs=4).fit(again, loader(rows()), loader(rows()), ckpt_path=path)
+    assert again.hparams.lr == 0.1
+    whole = module(lr=0.05)
+    make_trainer(tmp_path, max_epochs=4).fit(whole, loader(rows()), loader(rows()))
+    assert_close(again(x), whole(x))
+
+
+def test_a_checkpoint_of_another_hierarchy_is_an_error(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, max_epochs=1, limit_train_batches=1)
+    trainer.fit(module(), loader(rows()), loader(rows()))
+    path = tmp_path / "last.ckpt"
+    trainer.save_checkpoint(path)
+    load = partial(HierarchicalModule.load_from_checkpoint, path, network=linear())
+    with pytest.raises(ValueError, match="got one of 5 classes, or in another order"):
+        load(hierarchy=Hierarchy.from_edges(H.edges, names=list("RABDC")))
+    with pytest.raises(ValueError, match="got one with other edges"):
+        load(hierarchy=Hierarchy.from_edges(H.edges[:-1], names=list("RABCD")))
+
+
+def test_losses_and_heads() -> None:
+    x, y = rows().tensors
+    network = Headed()
+    one, two = network(x)
+    cases = [
+        (module(network=network), HybridLoss(H)(one, y, local_input=two)),
+        (
+            module(network=network, loss=HybridLoss(H, balance=0.2)),
+            HybridLoss(H, balance=0.2)(one, y, local_input=two),
+        ),
+        (module(network=linear(), loss=MCLoss(H)), MCLoss(H)(one, y)),
+        (module(network=linear()), HybridLoss(H)(one, y)),
+    ]
+    for made, value in cases:
+        assert_close(made.criterion(made.output(x), y), value)
+    assert_close(cases[0][0](x), MCM(H)(one.sigmoid()))
+    assert_close(cases[0][0].double()(x.double()).float(), MCM(H)(one.sigmoid()))
+
+
+@pytest.mark.parametrize("model", [HLSTM, HMCNF])
+def test_the_models_of_the_paper_judge_themselves(tmp_path: Path, model) -> None:
+    torch.manual_seed(0)
+    network = model(H, 6, hidden=4).eval()
+    made = HierarchicalModule(network, H)
+    assert isinstance(made.configure_optimizers(), torch.optim.Adam)
+    x, y = rows().tensors
+    assert_close(made.criterion(made.output(x), y), network.criterion(network(x), y))
+    assert_close(made(x), network.predict(x))
+    trainer = make_trainer(tmp_path, max_epochs=1, callbacks=[HierarchicalMetrics(H)])
+    trainer.fit(made.train(), loader(rows()), loader(rows(8, seed=1)))
+    assert trainer.callback_metrics["val_auprc"] > 0
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_low_precision(tmp_path: Path, precision) -> None:
+    data = rows(40, seed=1)
+    trainer = make_trainer(tmp_path, precision=precision, callbacks=[HierarchicalMetrics(H)])
+    (found,) = trainer.validate(module(), loader(data), verbose=False)
+    for name, value in expected(linear(), data, None).items():
+        assert found[f"val_{name}"] == pytest.approx(value, abs=0.02)
+    trainer.fit(module(), loader(rows()), loader(data))
+    logits = torch.randn(4, 5, dtype=torch.bfloat16)
+    assert module().probabilities(Output(logits, logits)).dtype == torch.float32
+
+
+class Recorder(Callback):
+    """Keeps the gradients of the first step, as the optimizer sees them."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+        if trainer.global_step == 0:
+            grads = [p.grad for p in pl_module.network.parameters()]
+            torch.save(grads, f"{self.path}/{trainer.global_rank}.pt")
+
+
+def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
+    """The batches of both together are those of the one; each has all labels known."""
+    results = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        trained = module()
+        trainer = make_trainer(
+            folder,
+            devices=devices,
+            strategy="auto" if devices == 1 else "ddp_spawn",
+            callbacks=[HierarchicalMetrics(H), Recorder(str(folder))],
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(trained, datamodule=InOrder())
+        metrics = {k: v for k, v in trainer.callback_metrics.items() if k != "train_loss"}
+        grads = [torch.load(folder / f"{rank}.pt") for rank in range(devices)]
+        results.append((list(trained.network.parameters()), metrics, grads))
+    (parameters, metrics, grads), (parameters2, metrics2, grads2) = results
+    assert len(metrics) == 4
+    assert_close(grads2, grads * 2)
+    assert_close(parameters2, parameters)
+    assert_close(metrics2, metrics)
+
+
+def test_both_are_pickled() -> None:
+    made, callback = pickle.loads(pickle.dumps((module(), HierarchicalMetrics(H, classes=BELOW))))
+    assert made.hierarchy == callback.hierarchy == H
+
+
+class Silent(LightningModule):
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        return {"loss": torch.zeros(())}
+
+
+def test_wrong_input_says_what_was_expected(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, callbacks=[HierarchicalMetrics(H)])
+    with pytest.raises(TypeError, match=r"a mapping with 'scores' and 'target', got \['loss'\]"):
+        trainer.validate(Silent(), loader(rows()), verbose=False)
+    with pytest.raises(TypeError, match="pairs of features and a target, got Tensor"):
+        trainer.validate(module(), DataLoader(torch.zeros(4, 6)), verbose=False)
+    with pytest.raises(
+        TypeError, match=r"returns logits or an Output of hierloss\.models, got tuple"
+    ):
+        module(network=nn.LSTM(6, 5))(torch.zeros(2, 3, 6))
+    with pytest.raises(TypeError, match=r"expected a network that is an nn\.Module, got str"):
+        module(network="linear")
+    with pytest.raises(TypeError, match="expected a Hierarchy, got list"):
+        HierarchicalModule(linear(), [])
+    other = Hierarchy.from_parents([None] * 5)
+    with pytest.raises(ValueError, match="give both the same hierarchy"):
+        HierarchicalModule(HLSTM(other, 6, hidden=4), H)
+    with pytest.raises(
+        ValueError, match=r"trained in one stage, got HMCLMLP with 3; hierloss\.tra"
+    ):
+        module(network=HMCLMLP(H, 6))
+
+
+def test_without_lightning_the_extra_is_named(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
+    monkeypatch.delitem(sys.modules, "hierloss_adapters.lightning")
+    with pytest.raises(ImportError, match=r'expected lightning.*"hierloss\[lightning\]"'):
+        import hierloss_adapters.lightning  # noqa: F401
