@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from hierloss import Hierarchy
+from hierloss.metrics import violation_rate
 from hierloss.models import HLSTM, HMCLMLP, SYSTEMS, Model
 from hierloss.paper import training as runs
 from hierloss.paper.datasets import Dataset
 from hierloss.paper.queue import in_order, work
 from hierloss.paper.registry import entry
-from hierloss.paper.results import rounded, violated
+from hierloss.paper.results import rounded
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.paper.training import Plan, Task, run
 from hierloss.training import Settings, Training, probabilities, seeded
@@ -325,4 +326,4 @@ def test_numbers_are_rounded_and_edges_of_a_root_left_out_do_not_count() -> None
     assert rounded({"a": (1 / 3, float("nan")), "b": 2}) == {"a": [0.333333, None], "b": 2}
     scores = torch.tensor([[0.1, 0.5, 0.6, 0.4, 0.7]])
     assert TREE.violations(scores).sum() == 3
-    assert violated(scores, TREE, torch.tensor([0, 1, 1, 1, 1]) > 0) == 0.5
+    assert violation_rate(scores, TREE, torch.tensor([0, 1, 1, 1, 1]) > 0) == 0.5

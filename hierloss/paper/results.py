@@ -11,22 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from hierloss import Hierarchy, __version__, _safetensors
+from hierloss import __version__, _safetensors
 
-__all__ = ["rounded", "versions", "violated", "write"]
-
-
-def violated(scores: Tensor, hierarchy: Hierarchy, classes: Tensor) -> float:
-    """The violation rate over the edges between classes that count.
-
-    Shape:
-        `scores` is `(samples, n)`, `classes` `(n,)` bool.
-    """
-    edges = classes[torch.tensor(hierarchy.edge_index)].all(0)
-    violations = hierarchy.violations(scores)[:, edges]
-    return float(violations.double().mean()) if violations.numel() else 0.0
+__all__ = ["rounded", "versions", "write"]
 
 
 def versions() -> dict[str, str]:

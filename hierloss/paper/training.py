@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from hierloss.metrics import average_precision, pooled_auprc
+from hierloss.metrics import average_precision, pooled_auprc, violation_rate
 from hierloss.models import SYSTEMS, ClusEns
 from hierloss.paper.datasets import Dataset, Rows, load
-from hierloss.paper.results import versions, violated, write
+from hierloss.paper.results import versions, write
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.training import Epoch, Settings, Training, probabilities, seeded
 
@@ -127,7 +127,7 @@ class _Runner:
             "judged_on": "test" if study is None else "validation",
             "auprc": average_precision(fitted.scores, other.target, self.classes),
             "auprc_clus": pooled_auprc(fitted.scores, other.target, self.classes),
-            "violation_rate": violated(fitted.scores, self.data.hierarchy, self.classes),
+            "violation_rate": violation_rate(fitted.scores, self.data.hierarchy, self.classes),
             "rebuilt": list(self.data.rebuilt),
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
             "seconds_per_epoch": median(seconds) if seconds else None,
