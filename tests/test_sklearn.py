@@ -8,6 +8,7 @@ import math
 import pickle
 import sys
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -152,6 +153,14 @@ def test_known_probabilities() -> None:
     assert_close(torch.from_numpy(p), expected)
     assert model.predict(X).tolist() == [[1, 1, 1, 0, 0]] * 6
     assert model.set_params(threshold=0.7).predict(X).tolist() == [[1, 0, 1, 0, 0]] * 6
+
+
+def test_a_probability_of_one_half_reaches_a_threshold_of_one_half() -> None:
+    options = {"module": partial(constant, [0.0] * 5), "lr": 1e-12, "max_iter": 1}
+    matrix = HierarchicalClassifier(TREE, **options).fit(X, MATRIX)
+    assert matrix.predict(X[:1]).tolist() == [[1, 1, 1, 1, 1]]
+    one = HierarchicalClassifier(TREE, **options).fit(X, PATHS)
+    assert one.predict(X[:1]).tolist() == ["a/x"]
 
 
 @settings(max_examples=25)
@@ -453,6 +462,26 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     short = quick(TREE, **{**options, "max_iter": best + 1}).fit(x, y)
     same_bits(model, short)
     assert short.validation_scores_ == scores[: best + 1]
+
+
+class Watched(nn.Linear):
+    """A network that notes which rows it sees, in training and else."""
+
+    seen: ClassVar[dict[bool, set[int]]] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.setdefault(self.training, set()).update(x.argmax(1).tolist())
+        return super().forward(x)
+
+
+def test_rows_held_out_are_not_trained_on(monkeypatch) -> None:
+    monkeypatch.setattr(Watched, "seen", {})
+    x, y = np.eye(20), np.repeat(PATHS[:4], 5)
+    options = {"module": Watched, "early_stopping": True, "validation_fraction": 0.3}
+    quick(TREE, **options, max_iter=2).fit(x, y, sample_weight=np.arange(20) > 0)
+    assert len(Watched.seen[True]) == 13
+    assert len(Watched.seen[False]) == 6
+    assert Watched.seen[True] | Watched.seen[False] == set(range(1, 20))
 
 
 def test_training_stops_once_the_loss_does_not_fall() -> None:
