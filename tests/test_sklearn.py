@@ -38,6 +38,7 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils import estimator_checks  # noqa: E402
 from sklearn.utils.estimator_checks import estimator_checks_generator  # noqa: E402
 
+from hierloss_adapters._epochs import Patience  # noqa: E402
 from hierloss_adapters.sklearn import HierarchicalClassifier  # noqa: E402
 
 # The checks that do not hold, why, and how they say so.
@@ -232,7 +233,7 @@ FORMS = {
     "sparse tensor": torch.from_numpy(MATRIX).to_sparse(),
     "csr_matrix": sparse.csr_matrix(MATRIX),
     "csc_array": sparse.csc_array(MATRIX.astype(float)),
-    "DataFrame": pd.DataFrame(MATRIX[:, ::-1], columns=TREE.names[::-1]),
+    "DataFrame": pd.DataFrame(np.roll(MATRIX, 2, axis=1), columns=np.roll(TREE.names, 2)),
 }
 
 
@@ -325,6 +326,8 @@ def test_unknown_labels_do_not_count() -> None:
     model = quick(TREE).fit(X, marked)
     same_bits(model, quick(TREE).fit(X, gaps))
     same_bits(model, quick(TREE).fit(X, sparse.csr_array(marked)))
+    negative = quick(TREE).fit(X, np.where(marked == -1, 0, marked))
+    assert not torch.equal(parameters(model), parameters(negative))
     p = torch.from_numpy(model.predict_proba(X))
     assert_close(model.score(X, gaps), average_precision(p, torch.from_numpy(marked)))
 
@@ -484,6 +487,32 @@ def test_rows_held_out_are_not_trained_on(monkeypatch) -> None:
     assert Watched.seen[True] | Watched.seen[False] == set(range(1, 20))
 
 
+class Ordered(nn.Linear):
+    """A network that notes the order of the rows that it is trained on."""
+
+    order: ClassVar[list[int]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.order.extend(x.argmax(1).tolist())
+        return super().forward(x)
+
+
+def test_batches_are_drawn_anew_in_each_epoch(monkeypatch) -> None:
+    monkeypatch.setattr(Ordered, "order", [])
+    quick(module=Ordered, batch_size=4, max_iter=2).fit(np.eye(20), np.repeat(PATHS[:4], 5))
+    first, second = Ordered.order[:20], Ordered.order[20:]
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(20))
+
+
+def test_epochs_have_to_be_better_by_a_share() -> None:
+    small = Patience(1, tol=0.01)
+    assert [small.over(score) for score in (-0.01, -0.0098, -0.00979)] == [False, False, True]
+    large = Patience(1, tol=0.01)
+    assert [large.over(score) for score in (10.0, 10.2, 10.25)] == [False, False, True]
+
+
 def test_training_stops_once_the_loss_does_not_fall() -> None:
     model = quick(lr=1e-12, n_iter_no_change=4).fit(X, PATHS)
     assert model.n_iter_ == 5
@@ -641,6 +670,13 @@ WRONG = {
 def test_wrong_input_says_what_was_expected(options, y, message) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**options).fit(X, y)
+
+
+def test_a_row_that_is_not_closed_is_named_by_its_number() -> None:
+    y = np.zeros((2000, 5), dtype=int)
+    y[1500, 4] = 1
+    with pytest.raises(ValueError, match="'b' = 0 in row 1500"):
+        quick(TREE).fit(np.ones((2000, 1)), y)
 
 
 def test_wrong_types_say_what_was_expected() -> None:
