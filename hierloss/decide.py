@@ -190,6 +190,6 @@ def _best_children(rows: Tensor, topology: Topology) -> Tensor:
     best = torch.arange(len(rows), device=rows.device)[:, None].repeat(1, rows.shape[1])
     for table in topology.rounds("descendants"):
         itself = table == table[:, :1]
-        value, slot = rows[table].masked_fill(itself[..., None], -torch.inf).max(1)
-        best[table[:, 0]] = table.gather(1, slot.where(value > -torch.inf, 0))
+        slot = rows[table].masked_fill(itself[..., None], -torch.inf).max(1)[1]
+        best[table[:, 0]] = table.gather(1, slot)  # of equals the first, which is the class itself
     return best

@@ -124,6 +124,10 @@ def test_rules_by_hand() -> None:
     assert named(greedy_path(scores, TAXA)) == [{"animal", "fish"}]
     assert named(greedy_path(scores, TAXA, 0.58)) == [{"animal"}]
     assert named(greedy_path(scores, TAXA, 0.95)) == [set()]
+    assert named(greedy_path(scores - 1e30, TAXA)) == [{"animal", "mammal", "cat"}]
+    gone = scores.masked_fill(scores == 0.55, -math.inf)
+    assert named(greedy_path(gone, TAXA)) == [{"animal", "mammal", "cat"}]
+    assert named(greedy_path(gone.masked_fill(scores < 0.61, math.nan), TAXA)) == [{"animal"}]
 
 
 def test_thresholds_of_levels() -> None:
@@ -235,6 +239,7 @@ def test_an_equal_score_is_not_above_and_nan_never(rule) -> None:
         assert not rule(torch.tensor([[0.25]], dtype=dtype), h, 0.25).any()
         assert not rule(torch.tensor([[torch.nan]], dtype=dtype), h, -math.inf).any()
     assert not rule(torch.tensor([[0.3]]), h, 0.3).any()
+    assert rule(torch.tensor([[0.3]], dtype=torch.float16), h, 0.3).all()  # is 0.30004882
     lowest = torch.tensor([[0.3]], dtype=torch.bfloat16)  # is 0.30078125
     assert rule(lowest, h, 0.3).all()
     assert rule(lowest, h, torch.tensor(0.3)).all()
