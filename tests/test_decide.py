@@ -444,6 +444,14 @@ def test_the_search_takes_what_losses_take() -> None:
     assert find_thresholds(s.double(), y, h).dtype == torch.float64
 
 
+def test_the_search_closes_targets() -> None:
+    h = Hierarchy.from_paths(["a/b/c"])
+    s = torch.tensor([[0.9, 0.8, 0.7], [0.85, 0.75, 0.72], [0.71, 0.71, 0.71]])
+    leaf = torch.tensor([[0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    assert_close(find_threshold(s, leaf, h), 0.775)
+    assert find_threshold(s, leaf, h) == find_threshold(s, h.close(leaf), h)
+
+
 def test_a_search_says_what_it_expects() -> None:
     h = Hierarchy.from_paths(["a/b"])
     s, y = torch.tensor([[0.5, 0.4]]), torch.tensor([[1, 0]])
@@ -499,3 +507,18 @@ def test_thresholds_on_the_gene_ontology(go: Hierarchy, name: str, per: str) -> 
         hierarchical_scores(CLOSED[name](scores, go, t), target, go).f for t in (one, many)
     )
     assert first < second
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@given(data=st.data())
+def test_a_gpu_decides_alike(data: st.DataObject) -> None:
+    p, scores = data.draw(problems())
+    t, h = data.draw(cuts(p.n)), p.hierarchy
+    for rule in (threshold, *CLOSING.values()):
+        assert torch.equal(rule(scores.cuda(), h, t).cpu(), rule(scores, h, t))
+    chances = HF.mcm(scores.nan_to_num().sigmoid(), h)
+    assert torch.equal(expected_f(chances.cuda(), h).cpu(), expected_f(chances, h))
+    target = data.draw(hl.targets(p))
+    found = find_thresholds(chances.cuda(), target.cuda(), h)
+    assert torch.equal(found.cpu(), find_thresholds(chances, target, h))
+    assert found.is_cuda
