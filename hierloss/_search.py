@@ -157,8 +157,7 @@ class _Votes:
         taken = (settled & self.known[classes]).sum(0)
         true = (settled & self.positive[classes]).sum(0)
         others = self.true - int(true[above].sum()), self.taken - int(taken[above].sum())
-        matter = taken > 0
-        cut = search.best(self.scores[i][matter], true[matter], taken[matter], others)
+        cut = search.best(self.scores[i], true, taken, others)
         if cut.f <= search.f:
             return False
         search.f = cut.f

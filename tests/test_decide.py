@@ -416,10 +416,12 @@ def test_found_thresholds_are_in_the_middle() -> None:
     everything = find_threshold(s, torch.ones(3, 1), h)
     assert 0.2499 < everything < 0.25
     assert find_threshold(s, torch.zeros(3, 1), h) == 1.0
-    close = torch.tensor([[1.0], [1.0]])
-    close[0] = torch.nextafter(close[0], torch.tensor(2.0))
-    t = find_threshold(close, torch.tensor([[1], [0]]), h)
-    assert threshold(close, h, t).tolist() == [[True], [False]]
+    low = torch.tensor([[1.0]])
+    for _ in range(2):  # their middle is rounded down, then up
+        high = torch.nextafter(low, torch.tensor(2.0))
+        t = find_threshold(torch.cat([high, low]), torch.tensor([[1], [0]]), h)
+        assert threshold(torch.cat([high, low]), h, t).tolist() == [[True], [False]]
+        low = high
 
 
 def test_a_class_without_difference_keeps_its_threshold() -> None:
