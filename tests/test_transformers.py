@@ -179,6 +179,8 @@ def test_wrong_input_says_what_was_expected() -> None:
         TrainerLoss(nn.Linear(1, 1))
     with pytest.raises(TypeError, match="expected labels, got None"):
         TrainerLoss(HybridLoss(H))(torch.zeros(1, 5), None)
+    with pytest.raises(ValueError, match="got 156"):  # -100, in bytes
+        TrainerLoss(HybridLoss(H))(torch.zeros(1, 5), torch.tensor([[156] * 5], dtype=torch.uint8))
     with pytest.raises(ValueError, match="closed upward"):
         TrainerLoss(HybridLoss(H))(torch.zeros(1, 5), torch.tensor([[0, 0, 1, 0, 0]]))
 
