@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 import strategies as hl
 from hierloss import Hierarchy
-from hierloss.models import SYSTEMS, Model, Predictor
+from hierloss.models import SYSTEMS, Model, Output, Predictor
 from table import CLOSED, DAG
 
 SMALL = {
@@ -97,6 +97,14 @@ def test_predictions_are_coherent_probabilities(name: str, data: st.DataObject) 
     predicted = model.predict(5 * torch.randn(4, 3))
     assert p.hierarchy.is_coherent(predicted)
     assert ((predicted >= 0) & (predicted <= 1)).all()
+
+
+def test_equal_logits_have_coherent_probabilities() -> None:
+    chain = Hierarchy.from_parents([None, *range(36)])
+    model = make("CHMCNN", chain)
+    logits = torch.linspace(-8, 8, 500)[:, None].expand(-1, 37).contiguous()
+    one_at_a_time = [model.probabilities(Output(row[None], None)) for row in logits]
+    assert all(chain.is_coherent(p) for p in one_at_a_time)
 
 
 @systems

@@ -80,8 +80,9 @@ class Model(nn.Module):
 
         They are coherent if the paper has them so.
         """
-        coherent: Tensor = self.constraint(output.global_logits)
-        return coherent.sigmoid()
+        # In the other order equal logits may get probabilities that differ by a rounding.
+        coherent: Tensor = self.constraint(output.global_logits.sigmoid())
+        return coherent
 
     def start(self, stage: int) -> None:
         """Begin a stage of the training: only what is trained in it keeps ``requires_grad``."""
