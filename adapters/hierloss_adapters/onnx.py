@@ -74,7 +74,7 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
 
 
 def _exported(module: nn.Module, features: Tensor) -> ONNXProgram:
-    two = torch.cat([features[:1], features[:1]])  # PyTorch takes a batch of 1 for one that stays 1
+    two = torch.cat([features[:1], features[:1]])  # a batch of 1 might stay 1
     with warnings.catch_warnings():
         # PyTorch's own, about its own code.
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)
