@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: demo test check lint types doctest docs reference interpret dist bench coverage clean
+.PHONY: demo test check lint types doctest docs reference interpret sparse dist bench coverage clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hierloss demo
@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-check: lint types doctest docs reference interpret dist
+check: lint types doctest docs reference interpret sparse dist
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -24,7 +24,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 doctest: $(VENV)/.dev
-	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider --ignore-glob="*/_gpu*.py" hierloss adapters
+	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider --ignore-glob="*/_gpu*.py" --ignore-glob="*/sparse.py" hierloss adapters
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -37,6 +37,24 @@ reference: $(VENV)/.test
 # The kernels for GPUs, in Triton's interpreter where there is none.
 interpret: $(VENV)/.interpret
 	TRITON_INTERPRET=1 $(BIN)/python -m pytest -q tests/test_gpu.py
+
+# torch-sparse has no wheels. They are compiled once for each PyTorch, which takes a quarter of an
+# hour, and kept beside other caches; pip's own cache would not tell one PyTorch from another.
+SPARSE = $(abspath $(VENV)-sparse)
+TORCH = $$($(BIN)/python -c 'import sys, torch; print(f"torch-{torch.__version__}-{sys.implementation.cache_tag}")')
+WHEELS = $${XDG_CACHE_HOME:-$$HOME/.cache}/hierloss/wheels/$(TORCH)
+
+sparse: $(VENV)/.sparse
+	PYTHONPATH="$(SPARSE)" $(BIN)/python -W ignore -c "import torch_sparse"
+	PYTHONPATH="$(SPARSE)" $(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider adapters/hierloss_adapters/sparse.py tests/test_sparse.py "tests/test_docs.py::test_examples_run_and_print_what_is_written[torch-sparse.md]"
+
+$(VENV)/.sparse: $(VENV)/.test constraints.txt
+	rm -rf "$(SPARSE)"
+	$(PIP) install -c constraints.txt --target "$(SPARSE)" setuptools wheel
+	wheels="$(WHEELS)" && mkdir -p "$$wheels" && \
+	PYTHONPATH="$(SPARSE)" $(BIN)/python -m pip --disable-pip-version-check wheel --no-cache-dir --no-deps --no-build-isolation -c constraints.txt --find-links "$$wheels" --wheel-dir "$$wheels" torch-scatter torch-sparse && \
+	$(PIP) install --no-deps --no-index --find-links "$$wheels" -c constraints.txt --target "$(SPARSE)" torch-scatter torch-sparse
+	touch $@
 
 # sdist, wheel from the sdist, a fresh environment, and a look at what was installed.
 FRESH = $(abspath $(VENV)-dist)
@@ -60,7 +78,7 @@ coverage: $(VENV)/.test
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
 
 clean:
-	rm -rf $(VENV) $(VENV)-dist $(PEERS) dist docs/_build docs/_results .*_cache .coverage .hypothesis hierloss-demo
+	rm -rf $(VENV) $(VENV)-dist $(VENV)-sparse $(PEERS) dist docs/_build docs/_results .*_cache .coverage .hypothesis hierloss-demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or later: make PYTHON=...")'

@@ -28,7 +28,7 @@ from hierloss._costs import (
 )
 from hierloss._targets import checked, prepare
 from hierloss.hierarchy import Hierarchy
-from hierloss.kernels import InvalidTarget, _ops, reference, serves
+from hierloss.kernels import InvalidTarget, _ops, exporting, reference, serves
 from hierloss.topology import Topology, check_classes, check_shape, flat, from_rows, to_rows
 
 __all__ = ["hybrid_loss", "lh_loss", "lmc", "mc_loss", "mcm"]
@@ -66,6 +66,8 @@ def mcm(scores: Tensor, hierarchy: Hierarchy | Topology) -> Tensor:
     if serves(scores, topology.tables):
         return _ops.select(flat(scores), topology.tables, "max").view(scores.shape)
     rows = to_rows(scores)
+    if exporting():
+        return from_rows(reference.raised(rows, topology), scores.shape)
     return from_rows(rows.gather(0, reference.max_routes(rows, topology)), scores.shape)
 
 
@@ -104,6 +106,8 @@ def lmc(scores: Tensor, hierarchy: Hierarchy | Topology, *, closure: bool = Fals
         kind = "min_all" if closure else "min"
         return _ops.select(flat(scores), topology.tables, kind).view(scores.shape)
     rows = to_rows(scores)
+    if exporting():
+        return from_rows(reference.lowered(rows, topology, closure), scores.shape)
     return from_rows(rows.gather(0, reference.min_routes(rows, topology, closure)), scores.shape)
 
 

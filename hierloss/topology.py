@@ -36,7 +36,8 @@ class Topology(nn.Module):
     neighbours in column order, filled up with the class itself. In the order of the rounds each
     class comes after the neighbours it depends on: "descendants" goes from the leaves up,
     "ancestors" from the roots down along parents, and "parents" is one step without an order.
-    The fast kernels have one flat array of their own, `tables`.
+    Rounds that do not depend on each other are a level. The fast kernels have one flat array of
+    their own, `tables`.
 
     Args:
         hierarchy: The hierarchy.
@@ -60,7 +61,7 @@ class Topology(nn.Module):
         if not isinstance(hierarchy, Hierarchy):
             raise TypeError(f"expected a Hierarchy, got {type(hierarchy).__name__}")
         self.hierarchy = hierarchy
-        self._shapes: dict[str, list[tuple[int, int]]] = {}
+        self._shapes: dict[str, list[list[tuple[int, int]]]] = {}
         with torch.inference_mode(False), torch.device("cpu"):  # it is for training as well
             self._fill()
         kernels.settle()
@@ -104,16 +105,22 @@ class Topology(nn.Module):
 
     def rounds(self, direction: Direction) -> Iterator[Tensor]:
         """The rounds of one table."""
-        shapes = self._shapes[direction]
+        for level in self.levels(direction):
+            yield from level
+
+    def levels(self, direction: Direction) -> Iterator[list[Tensor]]:
+        """The rounds of one table, level by level."""
+        levels = self._shapes[direction]
         flat: Tensor = getattr(self, direction)
-        blocks = torch.split(flat, [m * width for m, width in shapes])
-        for block, shape in zip(blocks, shapes, strict=True):
-            yield block.view(shape)
+        blocks = iter(torch.split(flat, [m * width for level in levels for m, width in level]))
+        for level in levels:
+            yield [next(blocks).view(shape) for shape in level]
 
     def _register(self, direction: Direction, neighbours: Neighbours, order: Ints) -> None:
-        rounds = list(_rounds(neighbours, order))
-        flat = np.concatenate([np.empty(0, dtype=np.int64), *(table.ravel() for table in rounds)])
-        self._shapes[direction] = [(m, w) for m, w in (table.shape for table in rounds)]
+        levels = [list(_rounds(neighbours, nodes)) for nodes in _levels(neighbours, order)]
+        rounds = [table.ravel() for level in levels for table in level]
+        flat = np.concatenate([np.empty(0, dtype=np.int64), *rounds])
+        self._shapes[direction] = [[table.shape for table in level] for level in levels]
         self.register_buffer(direction, torch.from_numpy(flat), persistent=False)
 
     def extra_repr(self) -> str:
@@ -169,16 +176,18 @@ def from_rows(rows: Tensor, shape: torch.Size) -> Tensor:
     return rows.t().contiguous().view(shape)
 
 
-def _rounds(neighbours: Neighbours, order: Ints) -> Iterator[Ints]:
-    count = neighbours.count
-    width = np.left_shift(1, np.ceil(np.log2(count + 1)).astype(np.int64))
-    nodes = np.lexsort((width, order))
-    nodes = nodes[count[nodes] > 0]
-    same = (np.diff(order[nodes]) == 0) & (np.diff(width[nodes]) == 0)
-    for group in np.split(nodes, np.flatnonzero(~same) + 1):
-        step = max(1, BLOCK // int(width[group[0]])) if group.size else 1
+def _levels(neighbours: Neighbours, order: Ints) -> list[Ints]:
+    nodes = np.argsort(order, kind="stable")
+    nodes = nodes[neighbours.count[nodes] > 0]
+    return np.split(nodes, np.flatnonzero(np.diff(order[nodes])) + 1) if nodes.size else []
+
+
+def _rounds(neighbours: Neighbours, nodes: Ints) -> Iterator[Ints]:
+    width = np.left_shift(1, np.ceil(np.log2(neighbours.count[nodes] + 1)).astype(np.int64))
+    for w in np.unique(width):
+        group, step = nodes[width == w], max(1, BLOCK // int(w))
         for start in range(0, group.size, step):
-            yield _table(neighbours, group[start : start + step], int(width[group[0]]))
+            yield _table(neighbours, group[start : start + step], int(w))
 
 
 def _table(neighbours: Neighbours, nodes: Ints, width: int) -> Ints:

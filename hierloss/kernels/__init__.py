@@ -143,10 +143,17 @@ def _try(name: str) -> str:
     return READY
 
 
+def exporting() -> bool:
+    """Whether what runs is to be exported, by torch.export, to ONNX or by torch.jit.trace."""
+    if torch.compiler.is_compiling():
+        return bool(_is_exporting())
+    return torch._C._get_tracing_state() is not None
+
+
 def _only_plain_operators() -> bool:
     """Whether what runs is to be exported, or transformed by torch.func."""
     if torch.compiler.is_compiling():
-        return bool(_is_exporting())
+        return exporting()
     transformed = torch._C._functorch.peek_interpreter_stack() is not None
     forward = forward_ad._current_level >= 0
-    return transformed or forward or torch._C._get_tracing_state() is not None
+    return transformed or forward or exporting()

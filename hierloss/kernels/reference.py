@@ -5,6 +5,8 @@ a class. Routes are constant between ties, so they carry no gradient.
 
 Ties are settled by `torch.max`, which returns the first of equal entries: a class itself comes
 first in its row, then its neighbours in column order. It also lets NaN win.
+
+`raised` and `lowered` are what is exported: the scores themselves, in fewer and plainer steps.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from hierloss.topology import Direction, Topology
 
-__all__ = ["max_routes", "mc_routes", "min_routes", "reach"]
+__all__ = ["lowered", "max_routes", "mc_routes", "min_routes", "raised", "reach"]
 
 
 @torch.no_grad()
@@ -63,6 +65,24 @@ def reach(positive: Tensor, topology: Topology) -> Tensor:
     return closed
 
 
+def raised(scores: Tensor, topology: Topology) -> Tensor:
+    """The best score among each class and its descendants: MCM, with the gradient of its routes."""
+    return _swept(scores, topology, "descendants")
+
+
+def lowered(scores: Tensor, topology: Topology, closure: bool) -> Tensor:
+    """The lowest score among each class and its parents, or all its ancestors: LMC."""
+    return -_swept(-scores, topology, "ancestors" if closure else "parents")
+
+
+def _swept(best: Tensor, topology: Topology, direction: Direction) -> Tensor:
+    for level in topology.levels(direction):
+        columns = torch.cat([table[:, 0] for table in level])
+        values = torch.cat([_gather(best, table).max(1)[0] for table in level])
+        best = best.index_copy(0, columns, values)
+    return best
+
+
 def _follow(scores: Tensor, topology: Topology, direction: Direction) -> Tensor:
     best, routes = scores.clone(), _own(scores)
     for table in topology.rounds(direction):
@@ -82,4 +102,5 @@ def _gather(rows: Tensor, table: Tensor) -> Tensor:
 
 def _own(scores: Tensor) -> Tensor:
     own = torch.arange(scores.shape[0], device=scores.device)
-    return torch.empty_like(scores, dtype=torch.int64).copy_(own[:, None])
+    # Not by copy_, which does not broadcast once it is exported to ONNX.
+    return torch.zeros_like(scores, dtype=torch.int64) + own[:, None]

@@ -1,0 +1,152 @@
+"""Models as ONNX files, which need neither PyTorch nor hierloss to run."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from hierloss.hierarchy import Hierarchy
+from hierloss.models import Model, Predictor
+from hierloss_adapters._files import Source
+
+if TYPE_CHECKING:
+    from torch.onnx import ONNXProgram
+
+__all__ = ["write_onnx"]
+
+
+def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: Source) -> None:
+    """Write a model as an ONNX file, for batches of any size, once onnxruntime agrees with it.
+
+    This is `torch.onnx.export` with one input "features" and one output "scores", the names of the
+    classes in the metadata of the file, as a JSON list under "classes", and a check: onnxruntime
+    has to compute what PyTorch does, for the given features and for the first of them alone. The
+    hierarchy takes memory for classes and edges, and there is no n × n matrix in the file.
+
+    Dropout is off, whatever mode the model is in; the mode stays as it is. PyTorch puts weights of
+    more than 1.5 GB into a second file beside the first.
+
+    Args:
+        model: From features to scores, with a layer such as `MCM` or ``LMC(h, closure=True)`` where
+            they are to be coherent. One of `hierloss.models` is written as its `Predictor`.
+        hierarchy: The hierarchy of the classes.
+        features: Some samples, of the type and shape that the model takes.
+        path: The file to write.
+
+    Shape:
+        Features: `(samples, *)`. What the model returns: `(samples, n)`.
+
+    Raises:
+        ValueError: There are no samples, the model does not return a score for each class, or
+            onnxruntime does not compute what PyTorch does.
+        TypeError: The scores are of a type that onnxruntime cannot compare, such as bfloat16.
+        ImportError: onnx, onnxscript or onnxruntime is missing.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from hierloss.models import MLP
+        >>> h = Hierarchy.from_paths(["a/b", "a/c"])
+        >>> with TemporaryDirectory() as folder:
+        ...     write_onnx(MLP(h, 5, hidden=4), h, torch.randn(2, 5), Path(folder, "model.onnx"))
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['model.onnx']
+    """
+    _require_onnx()
+    _check_features(features)
+    with _evaluating(model), torch.no_grad():
+        module = Predictor(model).eval() if isinstance(model, Model) else model
+        expected = module(features)
+        _check_scores(expected, len(features), hierarchy)
+        program = _exported(module, features)
+    _check(program, features, expected)
+    _check(program, features[:1], expected[:1])
+    program.model.metadata_props["classes"] = json.dumps(hierarchy.names)
+    program.release()
+    program.save(path)
+
+
+def _exported(module: nn.Module, features: Tensor) -> ONNXProgram:
+    two = torch.cat([features[:1], features[:1]])  # a batch of 1 might stay 1
+    with warnings.catch_warnings():
+        # PyTorch's own, about its own code.
+        warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)
+        program = torch.onnx.export(
+            module,
+            (two,),
+            input_names=["features"],
+            output_names=["scores"],
+            dynamic_shapes=({0: "batch"},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program
+
+
+def _check(program: ONNXProgram, features: Tensor, expected: Tensor) -> None:
+    """Raise unless onnxruntime computes what is expected, up to half the digits of its type."""
+    exact = not expected.is_floating_point()
+    tolerance = 0.0 if exact else torch.finfo(expected.dtype).eps ** 0.5
+    (scores,) = program(features)
+    try:
+        torch.testing.assert_close(
+            scores, expected.cpu(), rtol=tolerance, atol=tolerance, equal_nan=True
+        )
+    except AssertionError as error:
+        raise ValueError(
+            f"expected onnxruntime to compute what PyTorch does for a batch of {len(features)}, "
+            f"got other scores, and wrote no file; is a size fixed in the model? {error}"
+        ) from error
+
+
+def _check_features(features: Tensor) -> None:
+    if not isinstance(features, Tensor):
+        raise TypeError(f"expected features that are a Tensor, got {type(features).__name__}")
+    if features.ndim < 2 or len(features) == 0:
+        raise ValueError(
+            f"expected features of shape (samples, *), with one sample or more, got shape "
+            f"{tuple(features.shape)}"
+        )
+
+
+def _check_scores(scores: object, samples: int, h: Hierarchy) -> None:
+    if not isinstance(scores, Tensor) or scores.shape != (samples, len(h)):
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(
+            f"expected a model that returns one tensor of scores, ({samples}, {len(h)}), got {got}"
+        )
+    if scores.dtype == torch.bfloat16:
+        raise TypeError(
+            "expected scores of a type that onnxruntime can compare, got torch.bfloat16; "
+            "pass model.float() or model.half()"
+        )
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _require_onnx() -> None:
+    try:
+        for name in ("onnx", "onnxruntime", "onnxscript"):
+            import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"expected onnx, onnxruntime and onnxscript, got {error}; for ONNX files "
+            'pip install "hierloss[onnx]"'
+        ) from error

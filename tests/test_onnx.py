@@ -1,0 +1,212 @@
+"""Models as ONNX files, run by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+import oracles
+import strategies as hl
+from hierloss import LMC, MCM, Hierarchy, HybridLoss
+from hierloss.models import HLSTM, HMCLMLP, MLP
+from hierloss_adapters.onnx import write_onnx
+
+needs = 'pip install "hierloss[onnx]"'
+onnx = pytest.importorskip("onnx", reason=needs)
+ort = pytest.importorskip("onnxruntime", reason=needs)
+pytest.importorskip("onnxscript", reason=needs)
+
+DAG = Hierarchy.from_parents([None, 0, 0, (1, 2), 3, None])
+
+
+class All(nn.Module):
+    """What all layers say, in one number a class."""
+
+    def __init__(self, h: Hierarchy) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([MCM(h), LMC(h), LMC(h, closure=True)])
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return sum(k * layer(scores) for k, layer in zip((1, 4, 16), self.layers, strict=True))
+
+
+def run(path: Path | bytes, features: Tensor) -> Tensor:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(path, options)
+    (scores,) = session.run(["scores"], {"features": features.numpy()})
+    return torch.from_numpy(scores)
+
+
+def plain(model: nn.Module, *args: Tensor) -> torch.onnx.ONNXProgram:
+    with warnings.catch_warnings():
+        # PyTorch's own, about its own code.
+        warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)
+        return torch.onnx.export(model.eval(), args, dynamo=True, verbose=False)
+
+
+def operators(path: Path) -> Counter[str]:
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.onnx"
+
+
+def test_known_values(path: Path) -> None:
+    h = Hierarchy.from_paths(["a/b/c"])
+    write_onnx(MCM(h), h, torch.zeros(1, 3), path)
+    scores = torch.tensor([[0.1, 0.5, 0.3], [-1.0, -3.0, -2.0]])
+    assert torch.equal(run(path, scores), torch.tensor([[0.5, 0.5, 0.3], [-1.0, -2.0, -2.0]]))
+
+
+@settings(max_examples=5)
+@given(st.data())
+def test_agrees_with_the_oracle(tmp_path_factory, data) -> None:
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    p = data.draw(hl.hierarchies())
+    scores = data.draw(hl.distinct_scores(p.n, 3)).float()
+    write_onnx(All(p.hierarchy), p.hierarchy, torch.zeros(2, p.n), path)
+    rows = scores.tolist()
+    expected = [
+        torch.tensor([f(row) for row in rows])
+        for f in (
+            lambda row: oracles.mcm(p, row),
+            lambda row: oracles.lmc(p, row),
+            lambda row: oracles.lmc(p, row, closure=True),
+        )
+    ]
+    assert_close(run(path, scores), expected[0] + 4 * expected[1] + 16 * expected[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_types_and_sizes_of_batches(dtype, path: Path) -> None:
+    write_onnx(All(DAG), DAG, torch.zeros(1, 6, dtype=dtype), path)
+    for size in (0, 1, 2, 9):
+        scores = torch.randint(-9, 9, (size, 6)).to(dtype)
+        result = run(path, scores)
+        assert result.dtype == dtype
+        assert torch.equal(result, All(DAG)(scores))
+
+
+def test_plain_export_of_one_size_does_as_well() -> None:
+    scores = torch.randn(4, 6)
+    program = plain(All(DAG), scores)
+    assert_close(program(scores)[0], All(DAG)(scores))
+
+
+def test_a_loss_can_be_exported() -> None:
+    class Loss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loss = HybridLoss(DAG, validate_targets=False)
+
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            return self.loss(scores, target)
+
+    scores, target = torch.randn(4, 6), DAG.close((torch.rand(4, 6) < 0.3).float())
+    program = plain(Loss(), scores, target)
+    assert_close(program(scores, target)[0], Loss()(scores, target))
+
+
+@pytest.mark.parametrize("make", [MLP, HLSTM, HMCLMLP])
+def test_models_predict_coherently(make, path: Path) -> None:
+    model = make(DAG, 3)
+    write_onnx(model, DAG, torch.randn(2, 3), path)
+    assert model.training
+    features = torch.randn(33, 3)
+    scores = run(path, features)
+    assert_close(scores, model.predict(features))
+    assert DAG.is_coherent(scores)
+
+
+def test_the_file_says_what_it_needs(path: Path) -> None:
+    h = Hierarchy.from_edges([("κύτταρο", 'a "b"'), ("細胞", "κύτταρο")])
+    write_onnx(MCM(h), h, torch.zeros(2, 3), path)
+    session = ort.InferenceSession(path)
+    (into,), (out,) = session.get_inputs(), session.get_outputs()
+    assert (into.name, into.shape) == ("features", ["batch", 3])
+    assert (out.name, out.shape) == ("scores", ["batch", 3])
+    names = session.get_modelmeta().custom_metadata_map["classes"]
+    assert tuple(json.loads(names)) == h.names
+    assert {x.domain for x in onnx.load(path).opset_import} == {""}
+
+
+def test_a_tree_of_the_size_of_funcat(path: Path) -> None:
+    h = Hierarchy.from_parents([None] * 18 + [(i - 18) // 4 for i in range(18, 500)])
+    model = nn.Sequential(nn.Linear(77, 500), MCM(h), nn.Sigmoid())
+    write_onnx(model, h, torch.randn(2, 77), path)
+    features = torch.randn(64, 77)
+    assert_close(run(path, features), model(features))
+    assert path.stat().st_size < 4 * 78 * 500 + 60_000
+    assert operators(path)["ScatterND"] == h.depth
+    assert operators(path)["ScatterElements"] == operators(path)["ArgMax"] == 0
+
+
+@pytest.mark.slow
+def test_the_whole_gene_ontology(go: Hierarchy, path: Path) -> None:
+    write_onnx(MCM(go), go, torch.zeros(2, len(go)), path)
+    scores = torch.randn(5, len(go))
+    result = run(path, scores)
+    assert torch.equal(result, MCM(go)(scores))
+    # 8 bytes for each class and edge, and for padding; 15 for a name and its quotes.
+    assert path.stat().st_size < 8 * 1.6 * (len(go) + len(go.edges)) + 16 * len(go)
+
+
+def test_the_mode_of_every_module_stays(path: Path) -> None:
+    model = nn.Sequential(nn.Dropout(), nn.Dropout().eval(), MCM(DAG))
+    write_onnx(model, DAG, torch.randn(2, 6), path)
+    assert [m.training for m in (model, *model)] == [True, True, False, True]
+
+
+class Double(nn.Module):
+    """A model that becomes another when it is exported."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if torch.compiler.is_exporting() else 2 * x
+
+
+def test_what_onnxruntime_computes_differently_is_not_written(path: Path) -> None:
+    with pytest.raises(ValueError, match="what PyTorch does for a batch of 3, got other scores"):
+        write_onnx(Double(), DAG, torch.ones(3, 6), path)
+    assert not path.exists()
+
+
+def test_what_is_wrong_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.ones(2, 6)
+    with pytest.raises(TypeError, match="expected features that are a Tensor, got list"):
+        write_onnx(MCM(DAG), DAG, [[0.0]], path)
+    for wrong in (torch.ones(6), torch.ones(0, 6)):
+        with pytest.raises(ValueError, match=r"shape \(samples, \*\)"):
+            write_onnx(MCM(DAG), DAG, wrong, path)
+    with pytest.raises(ValueError, match=r"scores, \(2, 6\), got \(2, 7\)"):
+        write_onnx(nn.Linear(6, 7), DAG, x, path)
+    with pytest.raises(ValueError, match=r"scores, \(2, 6\), got tuple"):
+        write_onnx(nn.LSTM(6, 6), DAG, x, path)
+    with pytest.raises(TypeError, match=r"got torch.bfloat16; pass model.float\(\)"):
+        write_onnx(MCM(DAG), DAG, x.bfloat16(), path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'pip install "hierloss\[onnx\]"'):
+        write_onnx(MCM(DAG), DAG, x, path)
+    assert not path.exists()
+
+
+def test_answers_of_yes_and_no(path: Path) -> None:
+    class Answer(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) > 0
+
+    write_onnx(Answer(MCM(DAG)), DAG, torch.randn(2, 6), path)
+    scores = torch.randn(9, 6)
+    assert torch.equal(run(path, scores), MCM(DAG)(scores) > 0)
