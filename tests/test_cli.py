@@ -106,6 +106,7 @@ def test_inspect_reads_every_kind(tmp_path: Path, name, content, options) -> Non
 
 
 def test_inspect_draws_a_neighbourhood(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason='it is missing; pip install "hierloss[plot]"')
     path = tmp_path / "x.obo"
     path.write_text(OBO)
     result = run("inspect", str(path), "--plot", "X:2", "--out", str(tmp_path / "x.png"))

@@ -17,6 +17,8 @@ from hierloss import Hierarchy
 from hierloss.models import ClusEns, clus_weights
 from table import CLOSED, DAG
 
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[sklearn]"')
+
 TREE = Hierarchy.from_paths(["a/b/c", "a/d", "e"])
 
 

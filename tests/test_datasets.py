@@ -12,9 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from hierloss.metrics import violation_rate
 from hierloss.models import SYSTEMS
@@ -23,6 +20,13 @@ from hierloss.paper.datasets import EXCLUDED, Dataset, load
 from hierloss.paper.download import download
 from hierloss.paper.registry import File, entries, entry
 from hierloss.preprocessing import Standardiser
+
+pytest.importorskip("requests", reason='requests is missing; pip install "hierloss[paper]"')
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[paper]"')
+
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 nan = math.nan
 FILE = File("x.arff", "x.arff", "0" * 40)

@@ -12,6 +12,9 @@ from rich.console import Console
 from hierloss import demo
 from hierloss.demo import picture, validation
 
+pytest.importorskip("matplotlib", reason='matplotlib is missing; pip install "hierloss[demo]"')
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[demo]"')
+
 TYPES = {
     "mammal": (41, {"Mammalia"}),
     "bird": (20, {"Aves"}),

@@ -18,6 +18,7 @@ NEEDS = {
     "export.md": ("onnxruntime", "hierloss[onnx]"),
     "lightning.md": ("lightning", "hierloss[lightning]"),
     "metrics.md": ("sklearn", "hierloss[sklearn]"),
+    "models.md": ("sklearn", "hierloss[sklearn]"),
     "recipes.md": ("pronto", "hierloss[pronto]"),
     "sklearn.md": ("sklearn", "hierloss[sklearn]"),
     "tables.md": ("pandas", "hierloss[pandas]"),

@@ -9,11 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import requests
 
 from hierloss.paper.download import download
 from hierloss.paper.files import Found, blob_id, fetch
 from hierloss.paper.registry import File
+
+requests = pytest.importorskip("requests", reason='it is missing; pip install "hierloss[paper]"')
 
 CONTENT = bytes(range(256)) * 1024
 BLOB = blob_id(CONTENT)

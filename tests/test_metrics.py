@@ -22,6 +22,8 @@ from hierloss.metrics import (
     violation_rate,
 )
 
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[sklearn]"')
+
 Y = [1, 0, 1, 1, 0, 0, 1, 0]
 MATRIX = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]])
 SCORES = torch.tensor([[0.9, 0.6, 0.2, 0.1], [0.8, 0.3, 0.7, 0.2], [0.7, 0.6, 0.4, 0.65]])

@@ -15,7 +15,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 from torch import nn
 from torch.testing import assert_close
 
@@ -28,6 +27,7 @@ from table import hybrid_oracle
 pytest.importorskip("sklearn", reason="scikit-learn is missing: pip install hierloss[sklearn]")
 pd = pytest.importorskip("pandas", reason="pandas is missing: pip install hierloss[pandas]")
 
+from scipy import sparse  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.exceptions import DataConversionWarning, NotFittedError  # noqa: E402
 from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: E402

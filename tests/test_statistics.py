@@ -19,6 +19,8 @@ from hierloss.paper.statistics import (
     ranks,
 )
 
+pytest.importorskip("scipy", reason='SciPy is missing; pip install "hierloss[paper]"')
+
 # Of 2 to 20 systems, for alpha 0.05 and 0.10, as Demšar and others tabulate them.
 Q05 = [
     1.959964, 2.343701, 2.569032, 2.727774, 2.849705, 2.948320, 3.030878, 3.101730, 3.163684,

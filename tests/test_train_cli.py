@@ -25,6 +25,8 @@ from hierloss.samples import Samples, read_features, read_samples
 from hierloss.training import Settings
 from hierloss_adapters.tabular import column_names, numbers, read_table, write_table
 
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[train]"')
+
 PETS = Hierarchy.from_paths(["pet/cat", "pet/dog", "wild"])
 LEAVES = ("pet/cat", "pet/dog", "wild")
 QUICK = ("--epochs", "30", "--batch", "8", "--lr", "0.02", "-o", "hidden=16", "-o", "dropout=0.0")

@@ -24,6 +24,8 @@ from hierloss.paper.training import Plan, Task, run
 from hierloss.training import Settings, Training, probabilities, seeded
 from hierloss_adapters.arff import Arff
 
+pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[train]"')
+
 TREE = Hierarchy.from_paths(["root/a/b", "root/a/c", "root/d"])
 QUICK = Settings(epochs=4, lr=0.01, seed=3)
 BUILD = {
