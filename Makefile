@@ -27,9 +27,10 @@ types: $(VENV)/.dev
 doctest: $(VENV)/.dev
 	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider --ignore-glob="*/_gpu*.py" --ignore-glob="*/sparse.py" hierloss adapters
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs $(VENV)/.test
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_names.py docs/_build/html/objects.inv
+	$(BIN)/python -m pytest -q tests/test_docs.py
 
 # The laws of losses and layers once more, without the fast kernels.
 reference: $(VENV)/.test
