@@ -283,7 +283,26 @@ def test_claml_by_hand(write) -> None:
     assert read_claml(write(gzip.compress(CLAML.encode()), "icd.xml.gz")) == found
 
 
+def test_labels_of_claml(write) -> None:
+    def labelled(*rubrics: str) -> str:
+        inner = "".join(f'<Rubric kind="preferred">{x}</Rubric>' for x in rubrics)
+        return write(f'<C><Class code="A">{inner}</Class></C>', "icd.xml")
+
+    path = labelled("<Label>Abscess<Reference>G07</Reference> of\n it</Label>")
+    assert read_claml(path).labels == {"A": "Abscess of it"}
+    path = labelled('<Label xml:lang="nl">Koorts</Label><Label xml:lang="en">Fever</Label>')
+    assert read_claml(path).labels == {"A": "Koorts"}
+    assert read_claml(path, language="en").labels == {"A": "Fever"}
+    with pytest.raises(HierarchyError, match=rf"^{path}: expected labels in 'de', got none"):
+        read_claml(path, language="de")
+    path = labelled("<Label>First</Label>", "<Label>Second</Label>")
+    assert read_claml(path).labels == {"A": "First"}
+
+
 def test_claml_that_is_refused(write) -> None:
+    with pytest.raises(HierarchyError, match=r"got the URL https://x\.org/icd\.xml; download it"):
+        read_claml("https://x.org/icd.xml")
+
     def refused(text: str, message: str) -> None:
         path = write(text, "icd.xml")
         with pytest.raises(HierarchyError, match=rf"^{path}{message}"):

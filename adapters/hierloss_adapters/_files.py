@@ -52,14 +52,14 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 def read_lines(path: Source, encoding: str) -> list[str]:
     """The lines of a file with their ends; its first bytes tell whether it is compressed."""
-    _check_local(path)
+    check_local(path)
     text = _decoded(path, decompressed(path, Path(path).read_bytes()), encoding)
     return list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
 
 
 def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
     """The numbered lines of a file as `read_lines` has them, but only one in memory at a time."""
-    _check_local(path)
+    check_local(path)
     number = 0
     with open(path, "rb") as file:
         start = file.peek(8)
@@ -98,7 +98,7 @@ def at(path: Source, line: int, message: str) -> HierarchyError:
     return HierarchyError(f"{os.fspath(path)}, line {line}: {message}")
 
 
-def _check_local(path: Source) -> None:
+def check_local(path: Source) -> None:
     if re.match("(https?|ftp):/", os.fspath(path), re.IGNORECASE):
         raise HierarchyError(f"expected the path of a file, got the URL {path}; download it first")
 

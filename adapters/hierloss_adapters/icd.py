@@ -9,30 +9,34 @@ from xml.etree import ElementTree
 
 from hierloss import HierarchyError
 from hierloss._input import OnCycle
-from hierloss_adapters._files import Source, at, decompressed, stream_lines
+from hierloss_adapters._files import Source, at, check_local, decompressed, stream_lines
 from hierloss_adapters.graph import by_level
 from hierloss_adapters.taxonomies import Taxonomy
 
 __all__ = ["read_claml", "read_icd10cm"]
 
 _CATEGORY = 3
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _CODE, _FLAG, _SHORT, _LONG = slice(6, 13), slice(14, 15), slice(16, 76), slice(77, None)
 
 
-def read_claml(path: Source, *, on_cycle: OnCycle = "raise") -> Taxonomy:
+def read_claml(
+    path: Source, *, language: str | None = None, on_cycle: OnCycle = "raise"
+) -> Taxonomy:
     r"""A classification in ClaML, the XML in which ICD-10 and its national versions come.
 
     Every chapter, block and category is a class, named by its code, below its `SuperClass`. Its
-    label is the preferred one, its rank its kind. Codes that a modifier makes of others are not
-    written out in such a file, and so are no classes.
+    label is the first preferred one, its rank its kind. Codes that a modifier makes of others are
+    not written out in such a file, and so are no classes.
 
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
+        language: Take labels in this language only, as `xml:lang` says it.
         on_cycle: As in `Hierarchy.from_edges`.
 
     Raises:
-        HierarchyError: The file is no such XML, a code is missing or there twice, or a class is
-            below one that is not there.
+        HierarchyError: The file is no such XML, a code is missing or there twice, a class is
+            below one that is not there, or no label is in the language.
         CycleError: The classes have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -44,6 +48,7 @@ def read_claml(path: Source, *, on_cycle: OnCycle = "raise") -> Taxonomy:
         ...     read_claml(path).hierarchy.edges
         (('A00-A09', 'I'),)
     """
+    check_local(path)
     where = os.fspath(path)
     try:
         root = ElementTree.fromstring(decompressed(path, Path(path).read_bytes()))
@@ -58,7 +63,8 @@ def read_claml(path: Source, *, on_cycle: OnCycle = "raise") -> Taxonomy:
             got = f"the code {code!r} twice" if code else "a class without one"
             raise HierarchyError(f"{where}: expected classes with different codes, got {got}")
         ranks[code] = element.get("kind", "")
-        labels.update((code, label) for label in _preferred(element))
+        for label in _preferred(element, language):
+            labels.setdefault(code, label)
         edges += [(code, above.get("code", "")) for above in element.iter("SuperClass")]
     if not ranks:
         raise HierarchyError(f"{where}: expected classes, got none in <{root.tag}>; is it ClaML?")
@@ -67,6 +73,8 @@ def read_claml(path: Source, *, on_cycle: OnCycle = "raise") -> Taxonomy:
         raise HierarchyError(
             f"{where}: expected a class {lost[0][1]!r} above {lost[0][0]!r}, got none; add it"
         )
+    if language is not None and not labels:
+        raise HierarchyError(f"{where}: expected labels in {language!r}, got none; take another")
     h = by_level(ranks, edges, on_cycle=on_cycle)
     return Taxonomy(h, labels, {code: rank for code, rank in ranks.items() if rank})
 
@@ -119,10 +127,21 @@ def read_icd10cm(path: Source, *, encoding: str = "utf-8") -> Taxonomy:
     return Taxonomy(by_level(line, edges, aliases=aliases), labels, ranks)
 
 
-def _preferred(element: ElementTree.Element) -> Iterator[str]:
+def _preferred(element: ElementTree.Element, language: str | None) -> Iterator[str]:
     for rubric in element.iter("Rubric"):
         if rubric.get("kind") == "preferred":
-            yield " ".join("".join(rubric.itertext()).split())
+            for label in rubric.iter("Label"):
+                if language in (None, label.get(_LANGUAGE)):
+                    yield " ".join("".join(_words(label)).split())
+
+
+def _words(element: ElementTree.Element) -> Iterator[str]:
+    """The text of an element, without the codes it refers to."""
+    yield element.text or ""
+    for inner in element:
+        if inner.tag != "Reference":
+            yield from _words(inner)
+        yield inner.tail or ""
 
 
 def _shorter(code: str) -> Iterator[str]:
