@@ -9,7 +9,7 @@ from torch import Tensor
 
 import hierloss.functional as HF
 from hierloss.hierarchy import Hierarchy
-from hierloss.topology import Topology, check_shape, check_tensor, dense
+from hierloss.topology import Topology, check_shape, check_tensor, dense, flat
 
 
 def wide(x: Tensor) -> Tensor:
@@ -176,9 +176,12 @@ def by_threshold(
     They are those of: precision, recall, whether a class is predicted, the information of classes
     that are true and predicted, true only, predicted only, and 1.
     """
-    where = counted(target, classes).flatten(0, -2)
-    true = (hierarchy.close(target) == 1).flatten(0, -2)
-    raised = HF.mcm(scores.detach(), Topology.of(hierarchy, scores.device)).flatten(0, -2)
+    check_tensor(scores, "scores")
+    target = dense(target, "a target")
+    check_shape(scores, "scores", target.shape)
+    where = flat(counted(target, classes))
+    true = flat(hierarchy.close(target) == 1)
+    raised = flat(HF.mcm(scores.detach(), Topology.of(hierarchy, scores.device)))
     check_numbers(raised[where])
     fp, tp = _reaching(raised, true, _weights(where, information), thresholds).unbind(1)
     truth, tp, fp = tp[:, :1], tp[:, 1:], fp[:, 1:]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hierloss import _counts
 from hierloss.hierarchy import Hierarchy
-from hierloss.topology import dense
+from hierloss.topology import dense, flat
 
 __all__ = [
     "HierarchicalScores",
@@ -102,7 +102,7 @@ def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) 
         Davis and Goadrich, The relationship between precision-recall and ROC curves, 2006,
         https://doi.org/10.1145/1143844.1143874
     """
-    counted = (dense(target, "a target") == 1).flatten(0, -2).any(0)
+    counted = flat(dense(target, "a target") == 1).any(0)
     score, positive = _pooled(scores, target, counted if classes is None else counted & classes)
     return _interpolated_area(score, positive) if positive.any() else float("nan")
 

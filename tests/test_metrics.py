@@ -230,3 +230,8 @@ def test_level_scores_are_those_of_the_classes_of_a_level(data: st.DataObject) -
     levels = torch.tensor(p.hierarchy.levels)
     for level, scores in enumerate(found):
         assert_close(scores, hierarchical_scores(predicted, target, p.hierarchy, levels == level))
+
+
+def test_a_single_sample_has_areas() -> None:
+    scores, target = torch.tensor([0.9, 0.5, 0.4]), torch.tensor([1, 1, 0])
+    assert pooled_auprc(scores, target) == average_precision(scores, target) == 1

@@ -233,7 +233,7 @@ FORMS = {
     "sparse tensor": torch.from_numpy(MATRIX).to_sparse(),
     "csr_matrix": sparse.csr_matrix(MATRIX),
     "csc_array": sparse.csc_array(MATRIX.astype(float)),
-    "DataFrame": pd.DataFrame(np.roll(MATRIX, 2, axis=1), columns=np.roll(TREE.names, 2)),
+    "DataFrame": pd.DataFrame(MATRIX, columns=TREE.names),
 }
 
 
@@ -291,19 +291,58 @@ def test_shallow_classes_have_probabilities_of_their_own() -> None:
     assert p["d"].round().tolist() == [0, 0, 1]
 
 
-def test_numbers_are_columns_of_a_hierarchy_and_else_classes_without_parents() -> None:
+def test_numbers_are_classes_without_parents_and_refused_beside_a_hierarchy() -> None:
     h = Hierarchy.from_parents([None, 0, 0, None])
-    model = quick(h, max_iter=80).fit(X[:3], [1, 2, 3])
-    assert model.classes_.tolist() == [0, 1, 2, 3]
-    assert model.predict(X[:3]).tolist() == [1, 2, 3]
-    assert_close(model.score(X[:3], [1, 2, 3]), average_precision(
-        torch.from_numpy(model.predict_proba(X[:3])), h.encode([["1"], ["2"], ["3"]])
-    ))  # fmt: skip
-    with pytest.raises(UnknownClassError, match="'4'"):
-        quick(h).fit(X[:2], [1, 4])
+    for wrong in ([1, 2, 3], [1, 2, 4]):
+        with pytest.raises(ValueError, match=r"got numbers.*np\.array\(hierarchy\.names\)"):
+            quick(h).fit(X[:3], wrong)
+    named = quick(h, max_iter=80).fit(X[:3], np.array(h.names)[[1, 2, 3]])
+    assert named.predict(X[:3]).tolist() == ["1", "2", "3"]
+    with pytest.raises(ValueError, match="got numbers"):
+        named.score(X[:3], [1, 2, 3])
     flat = quick(max_iter=80).fit(X[:3], [7, -1, 3])
     assert flat.classes_.tolist() == [-1, 3, 7]
     assert flat.predict(X[:3]).tolist() == [7, -1, 3]
+    with pytest.raises(UnknownClassError, match="'4'"):
+        flat.score(X[:3], [7, -1, 4])
+
+
+def test_tools_that_number_the_classes_are_told_of_a_matrix() -> None:
+    x, y = np.tile(X, (3, 1)), np.tile(PATHS, 3)
+    with pytest.raises(ValueError, match="pass a matrix to those"):
+        cross_val_predict(quick(TREE), x, y, cv=KFold(3), method="predict_proba")
+
+
+def test_columns_in_another_order_are_refused_as_scorers_go_by_position() -> None:
+    frame = pd.DataFrame(np.roll(MATRIX, 2, axis=1), columns=np.roll(TREE.names, 2))
+    with pytest.raises(ValueError, match=r"y\[list\(hierarchy\.names\)\]"):
+        quick(TREE).fit(X, frame)
+    same_bits(quick(TREE).fit(X, frame[list(TREE.names)]), quick(TREE).fit(X, MATRIX))
+
+
+def test_a_matrix_without_names_needs_a_hierarchy_whatever_the_classes() -> None:
+    with pytest.raises(ValueError, match="expected a hierarchy"):
+        quick().partial_fit(X[:2], np.eye(2, dtype=int), classes=["b", "a"])
+
+
+def test_a_fit_that_failed_is_no_fit() -> None:
+    model = quick()
+    for labels in (["a", "b", "c"], ["a", "b", "zzz"]):
+        with pytest.raises(UnknownClassError):
+            model.partial_fit(X[:3], labels, classes=["a/x", "b"])
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+
+def test_a_missing_label_is_named() -> None:
+    with pytest.raises(ValueError, match="got None beside names"):
+        quick().fit(X[:2], np.array(["a/b", None], dtype=object))
+
+
+def test_another_hierarchy_does_not_go_on() -> None:
+    model = quick(TREE, warm_start=True).fit(X, PATHS)
+    with pytest.raises(ValueError, match="hierarchy of the first fit"):
+        model.set_params(hierarchy=Hierarchy.from_paths(["a/b", "c"])).fit(X, PATHS)
 
 
 def test_aliases_are_labels() -> None:

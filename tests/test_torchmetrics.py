@@ -366,3 +366,25 @@ def test_without_torchmetrics_the_extra_is_named(monkeypatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ImportError, match=r'expected torchmetrics.*"hierloss\[torchmetrics\]"'):
         import hierloss_adapters.torchmetrics  # noqa: F401
+
+
+def test_a_collection_keeps_hierarchies_apart() -> None:
+    trees = [Hierarchy.from_edges(e, names=list("abc")) for e in (
+        [("b", "a"), ("c", "a")], [("b", "a"), ("c", "b")]
+    )]  # fmt: skip
+    both = torchmetrics.MetricCollection({str(i): ViolationRate(h) for i, h in enumerate(trees)})
+    for scores in ([[0.9, 0.5, 0.4]], [[0.9, 0.4, 0.5]]):
+        both.update(torch.tensor(scores))
+    assert {name: float(x) for name, x in both.compute().items()} == {"0": 0.0, "1": 0.25}
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_measures_of_cafa_take_one_sample_and_sparse_targets(sparse: bool) -> None:
+    h = Hierarchy.from_paths(["a/b", "c"])
+    metric, target = Fmax(h), h.encode([["a/b"]], sparse=sparse)
+    metric.update(torch.tensor([[0.9, 0.1, 0.8]]), target)
+    if not sparse:
+        metric.update(torch.tensor([0.9, 0.1, 0.8]), target[0])
+    assert metric.compute() == 1
+    with pytest.raises(ValueError, match="shape"):
+        metric.update(torch.rand(4, 3), h.encode([["c"]] * 2))

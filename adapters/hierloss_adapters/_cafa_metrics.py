@@ -26,7 +26,7 @@ class _Thresholds(Counter):
         classes: Tensor | None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(checked(hierarchy, classes), information, thresholds, **kwargs)
+        super().__init__(checked(hierarchy, classes), hierarchy, information, thresholds, **kwargs)
         self.hierarchy = hierarchy
         self.probabilities = thresholds is None
         if information is not None:

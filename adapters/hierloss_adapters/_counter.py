@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -56,7 +57,14 @@ def checked(hierarchy: Hierarchy, classes: Tensor | None) -> Tensor | None:
     return None if classes is None else _counts.checked_classes(classes, len(hierarchy))
 
 
+def _content(setting: object) -> object:
+    """What a setting says, the same in each process."""
+    if isinstance(setting, Hierarchy):
+        return setting.names, np.asarray(setting.edge_index).tolist()
+    return setting.tolist() if isinstance(setting, Tensor) else setting
+
+
 def _digest(*settings: object) -> Tensor:
     """Eight bytes that tell settings apart."""
-    values = [x.tolist() if isinstance(x, Tensor) else x for x in settings]
+    values = [_content(x) for x in settings]
     return torch.tensor(list(sha256(repr(values).encode()).digest()[:8]))

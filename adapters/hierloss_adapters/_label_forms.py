@@ -57,7 +57,12 @@ def read(y: Any, n: int | None = None) -> Labels:
     if values.ndim == 2 and (values.shape[1] != 1 or n == 1):
         return Labels("matrix", _marks(_numbers(values)), _column_names(y))
     values = column_or_1d(values, warn=True)
-    if not all(isinstance(x, str) for x in values.tolist()):
+    others = [x for x in values.tolist() if not isinstance(x, str)]
+    if 0 < len(others) < len(values):
+        raise ValueError(
+            f"expected a class for each sample, got {others[0]!r} beside names; leave such rows out"
+        )
+    if others:
         assert_all_finite(values, input_name="y")
         check_classification_targets(values)
     return Labels("one", values)
@@ -90,12 +95,17 @@ def classes_of(labels: Labels, hierarchy: Hierarchy, given: bool) -> NDArray[Any
     Args:
         labels: The labels.
         hierarchy: Their hierarchy.
-        given: Whether it was given; then numbers are columns.
+        given: Whether it was given, and has names of its own.
+
+    Raises:
+        ValueError: The hierarchy was given, and the labels are numbers.
     """
     names: NDArray[Any] = np.array(hierarchy.names)
-    if labels.form != "one" or any(isinstance(x, str) for x in labels.values.tolist()):
+    if not _are_numbers(labels):
         return names
-    found: NDArray[Any] = np.arange(len(names)) if given else np.unique(labels.values)
+    if given:
+        raise _numbered()
+    found: NDArray[Any] = np.unique(labels.values)
     return found
 
 
@@ -104,7 +114,8 @@ def encode(labels: Labels, hierarchy: Hierarchy, classes: NDArray[Any]) -> Any:
 
     Raises:
         UnknownClassError: A label is not that of a class.
-        ValueError: A matrix has other columns, or is not closed upward.
+        ValueError: Labels are numbers where classes have names, or a matrix has other columns, or
+            is not closed upward.
     """
     if labels.form in ("matrix", "sparse"):
         target = _aligned(labels, hierarchy)
@@ -112,6 +123,8 @@ def encode(labels: Labels, hierarchy: Hierarchy, classes: NDArray[Any]) -> Any:
         return target
     rows = labels.values
     if labels.form == "one":
+        if _are_numbers(labels) and classes.dtype.kind == "U":
+            raise _numbered()
         names = dict(zip(classes.tolist(), hierarchy.names, strict=True))
         rows = [[names.get(label, str(label))] for label in labels.values.tolist()]
     coo = hierarchy.encode(rows, sparse=True)
@@ -160,6 +173,19 @@ def descend(p: NDArray[Any], hierarchy: Hierarchy, threshold: float) -> NDArray[
 def dense(block: Any) -> Tensor:
     """Rows of an array or of a sparse matrix, as a tensor of their own."""
     return torch.tensor(block.toarray() if sparse.issparse(block) else block)
+
+
+def _are_numbers(labels: Labels) -> bool:
+    one = labels.form == "one"
+    return one and not any(isinstance(x, str) for x in labels.values.tolist())
+
+
+def _numbered() -> ValueError:
+    return ValueError(
+        "expected names of classes, got numbers, which some tools of scikit-learn give to classes "
+        "in an order of their own; pass a matrix to those, and if the numbers are columns of the "
+        "hierarchy, np.array(hierarchy.names)[y]"
+    )
 
 
 def _are_sets(y: Any) -> bool:
@@ -220,7 +246,7 @@ def _column_names(y: Any) -> tuple[str, ...] | None:
 
 
 def _aligned(labels: Labels, hierarchy: Hierarchy) -> Any:
-    """The matrix with its columns in the order of the classes."""
+    """The matrix, whose columns have to be in the order of the classes."""
     n = len(hierarchy)
     if labels.values.shape[1] != n:
         raise ValueError(
@@ -232,7 +258,10 @@ def _aligned(labels: Labels, hierarchy: Hierarchy) -> Any:
     columns = [hierarchy.index(name) for name in labels.names]
     if len(set(columns)) < n:
         raise ValueError("expected a column for each class, got one of them twice")
-    return labels.values[:, np.argsort(columns)]
+    raise ValueError(
+        "expected the columns of y in the order of the classes, as predictions will have them, got "
+        "another; pass y[list(hierarchy.names)]"
+    )
 
 
 def _check_closed(target: Any, hierarchy: Hierarchy) -> None:

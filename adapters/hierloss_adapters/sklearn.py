@@ -50,12 +50,12 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
       likeliest root by going on to the likeliest child, as long as `threshold` is reached,
     - the names of the classes of each sample, as a list of lists; the answer is an array of tuples,
     - a matrix `(samples, n)`, dense or sparse, of 0 and 1, closed upward, with -1 or NaN for
-      unknown. The columns are those of `hierarchy`; those of a DataFrame go by their names. The
-      answer has 1 where `threshold` is reached.
+      unknown. The columns are those of `hierarchy`; those of a DataFrame have to be in
+      the same order. The answer has 1 where `threshold` is reached.
 
     Without `hierarchy` the names have to be paths. Then a class of which no sample of `fit` knows
     is unknown later on: for cross-validation it is better given. Numbers, one for each sample, are
-    columns of `hierarchy`, or without it classes that have no parents.
+    classes that have no parents; beside a `hierarchy` they are refused.
 
     Args:
         hierarchy: The hierarchy of the classes; by default that of the paths in `y`.
@@ -270,13 +270,20 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         labels = forms.read(y, None if known is None else len(known))
         check_consistent_length(x, labels.values)
         if begin:
-            self._begin(labels, labels if classes is None else forms.read(classes))
+            if self._begun():
+                del self.module_
+            matrix = labels.form in ("matrix", "sparse")
+            self._begin(labels, labels if matrix or classes is None else forms.read(classes))
+        elif self.hierarchy not in (None, self.hierarchy_):
+            raise ValueError("expected the hierarchy of the first fit to go on with, got another")
         target = forms.encode(labels, self.hierarchy_, self._called)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
             if not (weight >= 0).all() or not weight.any():
                 raise ValueError("expected sample_weight of 0 or more, not all of them zero")
+        if begin:
+            self._build()
         return Rows(x, target, weight).scaled()
 
     def _begin(self, labels: forms.Labels, known: forms.Labels) -> None:
@@ -286,6 +293,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self._form = labels.form
         marks = self._form in ("matrix", "sparse")
         self.classes_ = [np.arange(2)] * len(self.hierarchy_) if marks else self._called
+
+    def _build(self) -> None:
+        """A network that has learned nothing."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._moments: dict[int, dict[str, Tensor]] = {}
         self.loss_curve_: list[float] = []

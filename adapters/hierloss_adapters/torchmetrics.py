@@ -126,7 +126,7 @@ class ViolationRate(Counter):
     def __init__(
         self, hierarchy: Hierarchy, *, classes: Tensor | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(checked(hierarchy, classes), **kwargs)
+        super().__init__(checked(hierarchy, classes), hierarchy, **kwargs)
         self.hierarchy = hierarchy
         self.add_state("violated", torch.tensor(0), "sum")
         self.add_state("edges", torch.tensor(0), "sum")
@@ -160,7 +160,7 @@ class _Sets(Counter):
     ) -> None:
         if average not in get_args(Shares):
             raise ValueError(f"expected an average of {get_args(Shares)}, got {average!r}")
-        super().__init__(checked(hierarchy, classes), threshold, average, beta, **kwargs)
+        super().__init__(checked(hierarchy, classes), hierarchy, threshold, average, beta, **kwargs)
         self.hierarchy = hierarchy
         self.threshold = threshold
         self.average: Shares = average

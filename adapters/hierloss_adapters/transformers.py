@@ -192,7 +192,7 @@ class TrainerMetrics:
             "hierarchical_precision": precision,
             "hierarchical_recall": recall,
             "hierarchical_f": f,
-            "violation_rate": violation_rate(logits, h),
+            "violation_rate": violation_rate(logits, h, self.classes),
         }
 
 
