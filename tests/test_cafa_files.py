@@ -38,6 +38,21 @@ def test_known_lines(tmp_path: Path) -> None:
     assert [x.name for x in tmp_path.iterdir()] == ["x.tsv"]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("threshold", [0.1, 0.7])
+def test_a_score_at_the_threshold_is_written(tmp_path: Path, dtype, threshold: float) -> None:
+    path = tmp_path / "x.tsv"
+    score = torch.tensor([[1.0, threshold, 0.05, 0.05]], dtype=dtype)
+    write_cafa(path, ["P"], score, H, threshold=threshold, decimals=1)
+    assert path.read_text() == f"P\ta\t1.0\nP\tb\t{threshold}\n"
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, math.nan])
+def test_a_threshold_is_a_probability(tmp_path: Path, threshold: float) -> None:
+    with pytest.raises(ValueError, match=f"expected a threshold from 0 to 1, got {threshold}"):
+        write_cafa(tmp_path / "x.tsv", ["P1", "P2"], SCORES, H, threshold=threshold)
+
+
 def test_the_header_of_the_first_cafas(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     write_cafa(path, ["P1"], SCORES[:1], H, author="team", model=2, keywords=["homolog", "operon"])

@@ -51,9 +51,9 @@ def check_scores(block: Tensor, h: Hierarchy) -> None:
         )
 
 
-def best(row: NDArray[np.float64], h: Hierarchy, lowest: float, limit: int | None) -> list[int]:
-    """The columns of the highest scores, in their order, ancestors first where scores tie."""
-    kept = np.flatnonzero(row >= lowest)
+def best(row: NDArray[np.float64], h: Hierarchy, limit: int | None) -> list[int]:
+    """The columns of the highest scores above 0 in their order, ancestors first where they tie."""
+    kept = np.flatnonzero(row)
     order = np.lexsort((kept, h.levels[kept], -row[kept]))
     columns: list[int] = kept[order][:limit].tolist()
     return columns

@@ -72,7 +72,7 @@ def write_cafa(
         subjects: The name of each row, without blanks.
         scores: Coherent probabilities, or batches of them one after the other.
         hierarchy: The classes of the columns.
-        threshold: The lowest score to write.
+        threshold: The lowest score to write, from 0 to 1, rounded as the scores are.
         limit: The most lines of one subject, 1500 for CAFA; None for no limit.
         decimals: The digits after the point: by default 2 with a header, which CAFA 1 to 4 took,
             and 3 without one, for CAFA 5 and 6.
@@ -99,14 +99,16 @@ def write_cafa(
     digits = (3 if author is None else 2) if decimals is None else decimals
     if digits < 1 or (limit is not None and limit < 1):
         raise ValueError(f"expected decimals and limit of at least 1, got {digits} and {limit}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
     names, classes = words(name_list(subjects), "a subject"), words(hierarchy.names, "a class")
     lowest = max(threshold, 0.4 * 10.0**-digits)
     with writing(path) as file:
         file.writelines(head(author, model, keywords))
         done = 0
-        for row in _rows(scores, hierarchy):
+        for row in _rows(scores, hierarchy, lowest):
             if done < len(names):
-                columns = best(row, hierarchy, lowest, limit)
+                columns = best(row, hierarchy, limit)
                 found = scored(row, columns, digits)
                 file.writelines(f"{names[done]}\t{classes[i]}\t{text}\n" for i, text in found)
             done += 1
@@ -271,12 +273,15 @@ def _of_classes(listed: Mapping[str, float], h: Hierarchy, default: float | None
     return torch.tensor([values.get(name, default) for name in h], dtype=torch.float64) + 0.0
 
 
-def _rows(scores: Tensor | Iterable[Tensor], h: Hierarchy) -> Iterator[NDArray[np.float64]]:
-    """The rows of scores, each checked."""
+def _rows(
+    scores: Tensor | Iterable[Tensor], h: Hierarchy, lowest: float
+) -> Iterator[NDArray[np.float64]]:
+    """The rows of scores, each checked, with 0 for what is below the lowest in their dtype."""
     for batch in [scores] if isinstance(scores, Tensor) else scores:
         for _, block in blocks(batch.detach(), "scores", h):
             check_scores(block, h)
-            yield from block.cpu().double().numpy()
+            block = block.cpu()
+            yield from (block * (block >= lowest)).double().numpy()
 
 
 def _matrix(places: array[int], scores: array[float], rows: int, h: Hierarchy) -> Tensor:
