@@ -274,6 +274,16 @@ def test_wordnet_that_is_refused(write) -> None:
         read_wordnet(write("00000010 03 n 01 a 0 001 @ 00000099 n 0000 | x\n", "data.noun"))
 
 
+def test_pointers_of_wordnet_are_checked(write) -> None:
+    path = write(NOUNS, "data.noun")
+    assert read_wordnet(path, iter(["@", "@i"])).hierarchy == read_wordnet(path).hierarchy
+    with pytest.raises(TypeError, match=r"collection of pointers, got a string; write \['@i'\]"):
+        read_wordnet(path, "@i")
+    for relations, got in [(["@", "~"], "'~'"), (["hypernym"], "'hypernym'"), ([], "none")]:
+        with pytest.raises(ValueError, match=f"expected pointers among '@' and '@i', got {got}"):
+            read_wordnet(path, relations)
+
+
 def test_claml_by_hand(write) -> None:
     found = read_claml(write(CLAML, "icd.xml"))
     assert found.hierarchy.names == ("I", "A00-A09", "A00")

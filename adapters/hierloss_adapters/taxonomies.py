@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +21,7 @@ __all__ = ["Taxonomy", "read_mesh", "read_ncbi", "read_wordnet"]
 
 _TREE_NUMBER = re.compile(r"[A-Z]\d\d(\.\d+)*")
 _POINTER_FIELDS = 4
+_HYPERNYMS = ("@", "@i")
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def read_ncbi(
 
 def read_wordnet(
     path: Source,
-    relations: Sequence[str] = ("@", "@i"),
+    relations: Iterable[str] = _HYPERNYMS,
     *,
     on_cycle: OnCycle = "raise",
     encoding: str = "utf-8",
@@ -180,6 +181,8 @@ def read_wordnet(
         encoding: The encoding of the file.
 
     Raises:
+        TypeError: `relations` is a string.
+        ValueError: `relations` has another pointer, or none.
         HierarchyError: A line is malformed, as the message says.
         CycleError: The synsets have a cycle and `on_cycle` is "raise".
 
@@ -193,6 +196,7 @@ def read_wordnet(
         ...     read_wordnet(path).labels
         {'n00000010': 'animal', 'n00000020': 'cat, true cat'}
     """
+    relations = _upward(relations)
     labels: dict[str, str] = {}
     edges: list[tuple[str, str]] = []
     for i, text in stream_lines(path, encoding):
@@ -204,6 +208,19 @@ def read_wordnet(
     if not labels:
         raise HierarchyError(f"{os.fspath(path)}: expected at least one synset, got none")
     return Taxonomy(by_level(labels, edges, on_cycle=on_cycle), labels, {})
+
+
+def _upward(relations: Iterable[str]) -> frozenset[str]:
+    if isinstance(relations, str):
+        raise TypeError(f"expected a collection of pointers, got a string; write [{relations!r}]")
+    found = frozenset(relations)
+    strange = sorted(found.difference(_HYPERNYMS))
+    if strange or not found:
+        got = repr(strange[0]) if strange else "none"
+        raise ValueError(
+            f"expected pointers among {' and '.join(map(repr, _HYPERNYMS))}, got {got}"
+        )
+    return found
 
 
 def _synset(path: Source, line: int, text: str) -> tuple[str, str, list[tuple[str, str]]]:
