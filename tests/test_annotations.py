@@ -209,6 +209,20 @@ def test_choosing(write: Write) -> None:
     assert chosen(evidence=[]) == ""
 
 
+def test_choosing_relations_where_none_is_said(write: Write) -> None:
+    rows = ["P1  GO:1 IDA F", "P2 NOT GO:1 IDA F", "P3 contributes_to GO:1 IDA F"]
+    paths = [write(gaf(*rows, version=x), x) for x in ("2.0", "2.1")]
+    old = write(gpad1("P1  GO:1 ECO:0000314 ", "P3 contributes_to GO:1 ECO:0000314 "))
+    for read, path in [(read_gaf, paths[0]), (read_gaf, paths[1]), (read_gpad, old)]:
+        with pytest.raises(HierarchyError, match=r"expected a relation, got none, .* put ''"):
+            list(read(path, relations=["contributes_to"]))
+        assert "".join(x.subject for x in read(path, relations=[""])) in ("P1", "P1P2")
+        assert len(list(read(path, relations=["contributes_to", ""]))) == len(list(read(path)))
+    with pytest.warns(UserWarning, match="left out 2 malformed rows"):
+        found = list(read_gaf(paths[0], relations=["contributes_to"], on_malformed="drop"))
+    assert [x.subject for x in found] == ["P3"]
+
+
 @pytest.mark.parametrize("read", [read_gaf, read_gpad])
 def test_choosing_what_is_not_there_is_an_error(read) -> None:
     with pytest.raises(ValueError, match=r"expected evidence codes among 'EXP' or .* got 'EXPERIM"):
@@ -239,6 +253,11 @@ def test_a_row_of_gpad_2(write: Write) -> None:
     )
     assert (second.subject, second.relation, second.negated) == ("B", "RO:9", False)
     assert (second.aspect, second.evidence) == ("", "ECO:9")
+
+
+def test_a_subject_of_gpad_may_be_a_chain(write: Write) -> None:
+    rows = [f"UniProtKB:{x}  RO:0002331 GO:1 ECO:0000314 " for x in ("P1-2", "P1:PRO_3")]
+    assert [x.subject for x in read_gpad(write(gpad2(*rows)))] == ["P1-2", "P1:PRO_3"]
 
 
 def test_gpad_1_has_the_same_rows(write: Write) -> None:

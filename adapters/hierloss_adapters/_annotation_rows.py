@@ -37,6 +37,11 @@ class Wanted(NamedTuple):
     def take(self, row: Annotation) -> bool:
         """Whether an annotation is wanted; raises if what says so is not known."""
         if self.relations is not None and row.relation not in self.relations:
+            if not row.relation:
+                raise ValueError(
+                    "expected a relation, got none, as GAF 2.0 and 2.1 and GPAD 1 allow; put '' "
+                    "among relations to take such rows"
+                )
             return False
         if self.aspects is not None and row.aspect not in self.aspects:
             if not row.aspect:

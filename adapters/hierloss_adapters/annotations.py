@@ -58,7 +58,8 @@ def read_gaf(
         path: The file, plain or compressed (gzip, bzip2, xz).
         evidence: The evidence codes to take, such as `EXPERIMENTAL`; all by default.
         aspects: The aspects to take, of "F", "P" and "C".
-        relations: The relations to take, such as "enables"; "" for those that say none.
+        relations: The relations to take, such as "enables"; "" for rows that say none, which are an
+            error otherwise.
         version: The version of a file whose header does not say it.
         on_malformed: "raise", or "drop" to leave out malformed rows, with a warning at the end that
             counts them.
@@ -107,7 +108,7 @@ def read_gpad(
         path: The file, plain or compressed (gzip, bzip2, xz).
         evidence: The evidence codes to take, and ECO ids that have none; all by default.
         aspects: The aspects to take, of "F", "P" and "C".
-        relations: The relations to take, such as "enables".
+        relations: As in `read_gaf`.
         eco: The evidence codes of further ECO ids, see `read_eco`.
         version: The version of a file whose header does not say it.
         on_malformed: As in `read_gaf`.
