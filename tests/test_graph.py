@@ -437,6 +437,17 @@ def test_malformed_paths_are_named(write, path):
     assert repr(path) in str(caught.value)
 
 
+def test_separators_with_blanks(write):
+    h = read_paths(write(" # x\nFood > Fruit \r\n \n Pets\n", "paths.txt"), sep=" > ")
+    assert h.names == ("Food", "Pets", "Food > Fruit")
+    assert read_paths(write("a / b\n", "paths.txt")).names == ("a", "a/b")
+    for line in ("Food > ", " > Food", "Food >  > Fruit"):
+        with pytest.raises(
+            HierarchyError, match=r"line 2: expected components between sep.* ' > '"
+        ):
+            read_paths(write(f"a\n{line}\n", "paths.txt"), sep=" > ")
+
+
 @pytest.mark.parametrize("text", ["", "# x\n\n"])
 def test_no_paths(write, text):
     with pytest.raises(HierarchyError, match=r"paths\.txt: expected at least one path"):

@@ -195,7 +195,7 @@ def read_paths(path: Source, *, sep: str = "/", encoding: str = "utf-8") -> Hier
     Args:
         path: The file, plain or compressed. Blank lines and those that start with ``#`` do not
             count.
-        sep: What separates the components of a path.
+        sep: What separates the components of a path; blanks around those do not count.
         encoding: The encoding of the file.
 
     Raises:
@@ -212,14 +212,17 @@ def read_paths(path: Source, *, sep: str = "/", encoding: str = "utf-8") -> Hier
         ('01', '02', '01/01', '01/01/03')
     """
     check_separator(sep)
-    lines = [line.strip() for line in _files.read_lines(path, encoding)]
-    paths = {i: line for i, line in enumerate(lines, 1) if line and not line.startswith("#")}
-    for i, line in paths.items():
-        if not all(line.split(sep)):
-            raise at(path, i, f"expected components between separators {sep!r}, got {line!r}")
+    lines = [line.rstrip("\r\n") for line in _files.read_lines(path, encoding)]
+    paths = []
+    for i, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            parts = [part.strip() for part in line.split(sep)]
+            if not all(parts):
+                raise at(path, i, f"expected components between separators {sep!r}, got {line!r}")
+            paths.append(sep.join(parts))
     if not paths:
         raise HierarchyError(f"{path}: expected at least one path, got none")
-    return Hierarchy.from_paths(paths.values(), sep)
+    return Hierarchy.from_paths(paths, sep)
 
 
 def by_level(
