@@ -191,6 +191,17 @@ def test_relations_of_obo_graphs_are_known_by_name() -> None:
     assert len(from_ontology(graphs, ("is_a",)).hierarchy.edges) == 1
 
 
+def test_part_of_is_known_without_its_name(write) -> None:
+    nodes = [{k: x for k, x in node.items() if k != "lbl"} for node in GRAPH["nodes"]]
+    graphs = parsed(json.dumps({"graphs": [GRAPH | {"nodes": nodes}]}))
+    text = obo("id: X:1", "id: X:2\nis_a: X:1\nrelationship: BFO:0000050 X:5", "id: X:5")
+    for found in (from_ontology(graphs), read_obo(write(text))):
+        assert found.hierarchy.edges == (("X:2", "X:1"), ("X:2", "X:5"))
+        assert found.relations == {"is_a": 1, "part_of": 1}
+    by_both = read_obo(write(text), ("is_a", "part_of", "BFO:0000050"))
+    assert by_both.relations == {"is_a": 1, "part_of": 0, "BFO:0000050": 1}
+
+
 def test_an_identifier_goes_before_a_name() -> None:
     pets = parsed(PETS)
     pets.create_relationship("other").name = "part of"

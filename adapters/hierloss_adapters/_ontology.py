@@ -12,6 +12,8 @@ from hierloss._input import OnCycle
 from hierloss_adapters._stanzas import Edge, Terms
 from hierloss_adapters.graph import by_level
 
+_IDS = {"part_of": "BFO:0000050"}
+
 
 @dataclass(frozen=True)
 class Ontology:
@@ -69,6 +71,7 @@ def ontology(
     on_dangling: OnCycle,
 ) -> Ontology:
     """The live terms, the edges of the relations between them, and the aliases."""
+    file = _named(file, relations)
     classes = _classes(file, namespace)
     kept, dropped, outside = _edges(file, relations, classes, on_dangling)
     aliases = _aliases(file, classes)
@@ -110,6 +113,16 @@ def ordered(relations: Iterable[str]) -> tuple[str, ...]:
     if not found:
         raise ValueError("expected at least one relation, got none; write ('is_a', 'part_of')")
     return found
+
+
+def _named(file: Stated, relations: Sequence[str]) -> Stated:
+    """The edges, with the name of a chosen relation in place of an OBO id that stands for it."""
+    given = {relation for _, relation, _ in file.edges}
+    chosen = [x for x in _IDS if x in relations and x not in given and _IDS[x] not in relations]
+    name = {_IDS[x]: x for x in chosen}
+    return file._replace(
+        edges={(x, name.get(kind, kind), y): at for (x, kind, y), at in file.edges.items()}
+    )
 
 
 def _is_obsolete(term: Mapping[str, Sequence[str]]) -> bool:
