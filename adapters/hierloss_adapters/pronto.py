@@ -31,7 +31,7 @@ def from_ontology(
     What becomes of obsolete terms, alternate identifiers and cycles is said at
     `hierloss_adapters.obo.read_obo`. The terms of what the ontology imports are terms like its own.
     A relation is chosen by its identifier or, failing that, by its name with ``_`` for each blank,
-    because ``part_of`` is ``BFO:0000050`` in OBO Graphs, and known as that even without a name. That
+    because ``part_of`` is ``BFO:0000050`` in OBO Graphs, known as that even without a name. That
     a term is a subclass of itself, as every class is, makes no edge. Classes are ordered by level,
     then by identifier, since pronto reads with several threads and does not keep the order of the
     file.
