@@ -47,9 +47,7 @@ def checked_classes(classes: Tensor, n: int) -> Tensor:
 
 def pairs(scores: Tensor, target: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor]:
     """The scores of the pairs of a sample and a class that count, and which are positive."""
-    check_tensor(scores, "scores")
-    target = dense(target, "a target")
-    check_shape(scores, "scores", target.shape)
+    target = alike(scores, target)
     where = counted(target, classes)
     found = scores.detach()[where]
     check_numbers(found)
@@ -144,6 +142,14 @@ def grid(thresholds: Tensor | None) -> Tensor:
     return thresholds.detach()
 
 
+def alike(scores: Tensor, target: Tensor) -> Tensor:
+    """The target, dense; raise unless the scores have its shape."""
+    check_tensor(scores, "scores")
+    target = dense(target, "a target")
+    check_shape(scores, "scores", target.shape)
+    return target
+
+
 def check_probabilities(scores: Tensor) -> None:
     """Raise if a score is not from 0 to 1."""
     if ((scores < 0) | (scores > 1)).any():
@@ -176,9 +182,6 @@ def by_threshold(
     They are those of: precision, recall, whether a class is predicted, the information of classes
     that are true and predicted, true only, predicted only, and 1.
     """
-    check_tensor(scores, "scores")
-    target = dense(target, "a target")
-    check_shape(scores, "scores", target.shape)
     where = flat(counted(target, classes))
     true = flat(hierarchy.close(target) == 1)
     raised = flat(HF.mcm(scores.detach(), Topology.of(hierarchy, scores.device)))

@@ -27,7 +27,7 @@ from hierloss import _counts
 from hierloss._counts import ratio
 from hierloss.hierarchy import Hierarchy
 from hierloss.metrics import Average, check_average
-from hierloss.topology import check_shape, check_tensor, dense, flat
+from hierloss.topology import flat
 
 __all__ = ["Curve", "coverage", "curve", "fmax", "smin"]
 
@@ -128,9 +128,7 @@ def curve(
         ([0.666..., 0.5], [1.0, 0.5])
     """
     check_average(average)
-    check_tensor(scores, "scores")
-    target = dense(target, "a target")
-    check_shape(scores, "scores", target.shape)
+    target = _counts.alike(scores, target)
     grid = _counts.grid(thresholds)
     if information is not None:
         _counts.check_information(information, len(hierarchy))

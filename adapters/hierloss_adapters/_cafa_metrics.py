@@ -37,6 +37,7 @@ class _Thresholds(Counter):
 
     def update(self, scores: Tensor, target: Tensor) -> None:
         """Count a batch."""
+        target = _counts.alike(scores, target)
         if self.probabilities:
             _counts.check_probabilities(scores)
         sums = _counts.by_threshold(
