@@ -348,6 +348,8 @@ def test_another_hierarchy_does_not_go_on() -> None:
 def test_aliases_are_labels() -> None:
     h = TREE.with_aliases({"old": "a/x"})
     same_bits(quick(h).fit(X[:2], ["old", "a/y"]), quick(h).fit(X[:2], ["a/x", "a/y"]))
+    named = pd.DataFrame(MATRIX, columns=[{"a/x": "old"}.get(x, x) for x in h.names])
+    same_bits(quick(h).fit(X, named), quick(h).fit(X, MATRIX))
 
 
 def test_a_column_of_labels_is_flattened_as_scikit_learn_does() -> None:

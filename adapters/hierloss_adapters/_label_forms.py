@@ -253,9 +253,9 @@ def _aligned(labels: Labels, hierarchy: Hierarchy) -> Any:
             f"expected y of shape (samples, {n}), a column for each class, "
             f"got {labels.values.shape}"
         )
-    if labels.names is None or labels.names == hierarchy.names:
+    columns = [hierarchy.index(name) for name in labels.names or hierarchy.names]
+    if columns == list(range(n)):
         return labels.values
-    columns = [hierarchy.index(name) for name in labels.names]
     if len(set(columns)) < n:
         raise ValueError("expected a column for each class, got one of them twice")
     raise ValueError(
