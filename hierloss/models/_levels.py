@@ -104,38 +104,3 @@ class Feedforward(nn.Module):
         for layer in self.layers:
             states.append(layer(torch.cat([*states[-1:], x], -1)))
         return states
-
-
-class Recurrence(nn.Module):
-    r"""The cell of an LSTM that steps from level to level, with the same input at each step.
-
-    .. math:: F^h = \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I)
-
-    .. math:: \hat C^h = \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O)
-
-    .. math:: C^h = F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
-
-    The four matrices are one, cut into its part for x, which is applied once, and that for A. All
-    weights start uniform in :math:`\pm 1 / \sqrt{k}`, for k hidden units, as in `torch.nn.LSTM`.
-    """
-
-    def __init__(self, features: int, hidden: int, steps: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.steps = steps
-        self.given = nn.Linear(features, 4 * hidden)
-        self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """The state `(*, hidden)` after each step."""
-        given = self.given(x)
-        a = c = x.new_zeros(*x.shape[:-1], self.hidden)
-        states = []
-        for _ in range(self.steps):
-            f, i, new, o = (given + self.recurrent(a)).chunk(4, -1)
-            c = f.sigmoid() * c + i.sigmoid() * new.tanh()
-            a = o.sigmoid() * c.tanh()
-            states.append(a)
-        return states

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
 from hierloss.losses import HybridLoss
-from hierloss.models._levels import LocalHeads, Recurrence
+from hierloss.models._levels import LocalHeads
+from hierloss.models._recurrence import Recurrence
 from hierloss.models.base import Model, Output, check_positive
 
 Initializer = Literal["zeros", "ones", "constant", "normal", "xavier", "he"]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import hierloss.functional as HF
 from hierloss.hierarchy import Hierarchy
-from hierloss.models._levels import Feedforward, LocalHeads, Recurrence, level_shares
+from hierloss.models._levels import Feedforward, LocalHeads, level_shares
+from hierloss.models._recurrence import Recurrence
 from hierloss.models.base import Model, Output, check_positive, check_share
 
 GlobalLoss = Literal["bce", "mc"]

@@ -1,0 +1,97 @@
+"""The recurrent cell that steps from level to level."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Recurrence(nn.Module):
+    r"""The cell of an LSTM that steps from level to level, with the same input at each step.
+
+    .. math:: F^h = \sigma(W_F [A^{h-1}; x] + b_F), \quad I^h = \sigma(W_I [A^{h-1}; x] + b_I)
+
+    .. math:: \hat C^h = \tanh(W_C [A^{h-1}; x] + b_C), \quad O^h = \sigma(W_O [A^{h-1}; x] + b_O)
+
+    .. math:: C^h = F^h C^{h-1} + I^h \hat C^h, \quad A^h = O^h \tanh(C^h)
+
+    The four matrices are one, cut into its part for x, which is applied once, and that for A. All
+    weights start uniform in :math:`\pm 1 / \sqrt{k}`, for k hidden units, as in `torch.nn.LSTM`.
+    """
+
+    def __init__(self, features: int, hidden: int, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.given = nn.Linear(features, 4 * hidden)
+        self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The state `(*, hidden)` after each step."""
+        given, weight = self.given(x), self.recurrent.weight
+        if torch.compiler.is_compiling():
+            return _steps(given, weight, self.steps)[0]
+        return list(_Steps.apply(given, weight, self.steps)[: self.steps])  # type: ignore[no-untyped-call]  # torch gives it no types
+
+
+def _steps(given: Tensor, weight: Tensor, steps: int) -> tuple[list[Tensor], list[Tensor]]:
+    """The states A and C after each step."""
+    a = c = given.new_zeros(*given.shape[:-1], weight.shape[1])
+    states, cells = [], []
+    for _ in range(steps):
+        f, i, new, o = (given + a @ weight.mT).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * new.tanh()
+        a = o.sigmoid() * c.tanh()
+        states.append(a)
+        cells.append(c)
+    return states, cells
+
+
+class _Steps(torch.autograd.Function):
+    """`_steps`, with a derivative that takes one product of matrices for all steps where it can.
+
+    In batches of a few samples the time goes into moving the shared matrix and its gradient, which
+    autograd would make anew at each step. The gates are computed again, also in one product. All
+    that is saved is given or returned, so that second derivatives are right too.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(given: Tensor, weight: Tensor, steps: int) -> tuple[Tensor, ...]:
+        states, cells = _steps(given, weight, steps)
+        return (*states, *cells)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+        given, weight, ctx.steps = inputs
+        ctx.save_for_backward(given, weight, *output)
+
+    @staticmethod
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+        given, weight, *saved = ctx.saved_tensors
+        steps = ctx.steps
+        zero = torch.zeros_like(saved[0])
+        before = torch.stack([zero, *saved[: steps - 1]])
+        cell_before, cell = torch.stack([zero, *saved[steps:-1]]), torch.stack(saved[steps:])
+        f, i, new, o = (given + before @ weight.mT).chunk(4, -1)
+        f, i, new, o, squashed = f.sigmoid(), i.sigmoid(), new.tanh(), o.sigmoid(), cell.tanh()
+        by_cell = torch.stack(
+            [cell_before * f * (1 - f), new * i * (1 - i), i * (1 - new.square())], -2
+        )
+        by_state = (squashed * o * (1 - o)).unsqueeze(-2)
+        inner = o * (1 - squashed.square())
+        da, dc = zero, zero
+        gates = []
+        for step in reversed(range(steps)):
+            da = da + grads[step]
+            dc = dc + grads[steps + step] + da * inner[step]
+            gate = torch.cat(
+                [dc.unsqueeze(-2) * by_cell[step], da.unsqueeze(-2) * by_state[step]], -2
+            ).flatten(-2)
+            gates.append(gate)
+            da, dc = gate @ weight, dc * f[step]
+        gate = torch.stack(gates[::-1])
+        rows = gate.flatten(0, -2)
+        return gate.sum(0), rows.mT @ before.flatten(0, -2), None

@@ -1,0 +1,96 @@
+"""The recurrent cell against PyTorch's own LSTM, and its derivative against autograd's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from hierloss.models._recurrence import Recurrence, _Steps, _steps
+
+
+def lstm(cell: Recurrence) -> nn.LSTM:
+    """PyTorch's LSTM with the same parameters; its gates come as input, forget, new, output."""
+    given, weight = cell.given, cell.recurrent.weight
+    other = nn.LSTM(given.in_features, weight.shape[1])
+
+    def ordered(x: Tensor) -> Tensor:
+        forget, enter, new, out = x.chunk(4)
+        return torch.cat([enter, forget, new, out])
+
+    with torch.no_grad():
+        other.weight_ih_l0.copy_(ordered(given.weight))
+        other.bias_ih_l0.copy_(ordered(given.bias))
+        other.weight_hh_l0.copy_(ordered(weight))
+        other.bias_hh_l0.zero_()
+    return other
+
+
+def test_it_is_an_lstm_that_sees_the_same_features_at_each_step() -> None:
+    torch.manual_seed(0)
+    cell = Recurrence(3, 5, 4)
+    x = torch.randn(2, 3)
+    expected, _ = lstm(cell)(x.expand(4, 2, 3))
+    assert_close(torch.stack(cell(x)), expected)
+
+
+@given(
+    steps=st.integers(1, 5),
+    shape=st.sampled_from([(), (1,), (3,), (0,), (2, 3)]),
+    used=st.sets(st.integers(0, 9)),
+    seed=st.integers(0, 99),
+)
+def test_gradients_are_those_of_the_steps(
+    steps: int, shape: tuple[int, ...], used: set[int], seed: int
+) -> None:
+    """Also where only some states, or cells, are used."""
+    torch.manual_seed(seed)
+    given, weight = torch.randn(*shape, 8).double(), torch.randn(8, 2).double()
+    factors = [torch.randn(*shape, 2) * (k in used) for k in range(2 * steps)]
+
+    def gradients(outputs: list[Tensor]) -> tuple[Tensor, ...]:
+        total = sum((f * o).sum() for f, o in zip(factors, outputs, strict=True))
+        return torch.autograd.grad(total, (given, weight))
+
+    given.requires_grad_()
+    weight.requires_grad_()
+    states, cells = _steps(given, weight, steps)
+    fast = list(_Steps.apply(given, weight, steps))
+    assert_close(fast, [*states, *cells])
+    assert_close(gradients(fast), gradients([*states, *cells]))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_first_and_second_derivatives(steps: int) -> None:
+    torch.manual_seed(0)
+    given = torch.randn(2, 8, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(8, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda g, w: _Steps.apply(g, w, steps), (given, weight))
+    assert torch.autograd.gradgradcheck(lambda g, w: _Steps.apply(g, w, steps), (given, weight))
+
+
+def test_gradients_of_single_samples_by_vmap() -> None:
+    torch.manual_seed(0)
+    cell, x = Recurrence(3, 4, 3), torch.randn(5, 3)
+    parameters = dict(cell.named_parameters())
+
+    def loss(parameters: dict[str, Tensor], row: Tensor) -> Tensor:
+        return torch.func.functional_call(cell, parameters, (row,))[-1].sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, x)
+    for i, row in enumerate(x):
+        alone = torch.autograd.grad(loss(parameters, row), list(parameters.values()))
+        assert_close(tuple(each[name][i] for name in parameters), alone)
+
+
+def test_it_compiles_whole() -> None:
+    torch.manual_seed(0)
+    cell, x = Recurrence(3, 4, 3), torch.randn(5, 3)
+    compiled = torch.compile(cell, fullgraph=True, backend="aot_eager")
+    assert_close(compiled(x), cell(x))
+    (wanted,) = torch.autograd.grad(cell(x)[-1].sum(), cell.recurrent.weight)
+    (found,) = torch.autograd.grad(compiled(x)[-1].sum(), cell.recurrent.weight)
+    assert_close(found, wanted)
