@@ -129,20 +129,37 @@ def test_attributes_come_back(direction):
     level = int(h.levels[column])
     assert back.nodes["cat"] == {
         "name": "a cat",
-        "column": column,
+        "column": "old",
         "level": level,
         "xref": ["Felis"],
     }
-    assert set(back.nodes["stone"]) == {"column", "level"}
+    assert set(back.nodes["stone"]) == {"level"}
     assert dict(back.edges) == {
         oriented("cat", "pet"): {"since": -8000},
         oriented("cat", "mammal"): {},
     }
     assert type(back) is nx.DiGraph
-    assert graph.nodes["cat"]["column"] == "old"
     plain = to_networkx(h, direction=direction)
     assert plain.nodes["cat"] == {"column": column, "level": level}
     assert all(not attributes for attributes in plain.edges.values())
+
+
+def test_attributes_of_columns_come_back():
+    graph = nx.MultiDiGraph([(1, 0), (np.int64(2), 0)])
+    graph.add_edge(2, 1, "part_of", since=1)
+    graph.add_node(0, label="animal", level="kingdom")
+    for names in (None, "abc"):
+        h = from_networkx(graph, direction="child_to_parent", names=names)
+        a, b, c = h.names
+        back = to_networkx(h, nodes=graph.nodes, edges=graph.edges)
+        assert back.nodes[a] == {"label": "animal", "level": "kingdom", "column": 0}
+        assert back.nodes[c] == {"column": 2}
+        assert back.edges[c, b, "part_of"] == {"since": 1}
+        assert set(back.edges(keys=True)) == {(b, a, 0), (c, a, 0), (c, b, "part_of")}
+    h = from_networkx(nx.DiGraph([(1, 0)]), direction="child_to_parent")
+    for key in (2, -1, True):
+        with pytest.raises(ValueError, match=f"name or the column of a class, got those of {key}"):
+            to_networkx(h, nodes={key: {"label": "cat"}})
 
 
 def test_parallel_edges_come_back(write):
@@ -173,8 +190,8 @@ def test_attributes_of_something_else():
         ValueError, match=r"in the direction parent_to_child, got .*\('cat', 'mammal'\)"
     ):
         to_networkx(h, direction="parent_to_child", edges=graph.edges)
-    with pytest.raises(ValueError, match="by the name of a class, got those of 0"):
-        to_networkx(h, nodes={0: {"label": "cat"}})
+    with pytest.raises(ValueError, match="the column of a class, got those of 'dog'"):
+        to_networkx(h, nodes={"dog": {"label": "a dog"}})
     assert len(to_networkx(h, nodes={}, edges={})) == 4
 
 

@@ -80,14 +80,15 @@ def to_networkx(
 
     A hierarchy has no attributes, but takes none away from the graph that it was made of:
     ``nodes=graph.nodes, edges=graph.edges`` puts them back. What belongs to no class and to no edge
-    is left out, such as the terms of other namespaces.
+    is left out, such as the terms of other namespaces. Where any of the given nodes has an
+    attribute called `column` or `level`, that is what it means: no node gets ours of that name.
 
     Args:
         hierarchy: The hierarchy, whose column order is that of the nodes.
         direction: What an edge of the graph leads from and to.
-        nodes: Attributes of classes, by the name of the class.
-        edges: Attributes of edges, by the pair of names that the edge of the graph leads from and
-            to. With a third entry, the key of a parallel edge, the graph is a
+        nodes: Attributes of classes, by the name of the class or by its column, an integer.
+        edges: Attributes of edges, by the pair of names or columns that the edge of the graph leads
+            from and to. With a third entry, the key of a parallel edge, the graph is a
             `networkx.MultiDiGraph`.
 
     Raises:
@@ -99,13 +100,19 @@ def to_networkx(
         {'label': 'Katze', 'column': 1, 'level': 1}
     """
     _check_direction(direction)
-    nodes, edges = nodes or {}, edges or {}
+    nodes = {_named(hierarchy, key): given for key, given in (nodes or {}).items()}
+    edges = {
+        (_named(hierarchy, low), _named(hierarchy, high), *parallel): given
+        for (low, high, *parallel), given in (edges or {}).items()
+    }
     pairs = [_oriented(edge, direction) for edge in hierarchy.edges]
-    _check_some(nodes, hierarchy, "the name of a class")
+    _check_some(nodes, hierarchy, "the name or the column of a class")
     _check_some((key[:2] for key in edges), set(pairs), f"an edge in the direction {direction}")
     graph = _empty(any(len(key) > 2 for key in edges))
+    given = {key for attributes in nodes.values() for key in attributes}
     for column, (name, level) in enumerate(zip(hierarchy, hierarchy.levels.tolist(), strict=True)):
-        graph.add_nodes_from([(name, {**nodes.get(name, {}), "column": column, "level": level})])
+        own = {k: x for k, x in (("column", column), ("level", level)) if k not in given}
+        graph.add_nodes_from([(name, {**nodes.get(name, {}), **own})])
     found: dict[tuple[str, str], list[Any]] = {pair: [] for pair in pairs}
     for key, attributes in edges.items():
         if key[:2] in found:
@@ -248,6 +255,11 @@ def _oriented(edge: tuple[Any, Any], direction: Direction) -> tuple[Any, Any]:
     return edge if direction == "child_to_parent" else (edge[1], edge[0])
 
 
+def _named(hierarchy: Hierarchy, node: Any) -> Any:
+    """The name of the class of a column; a node that is none stays what it is."""
+    return hierarchy.names[node] if _is_column(node) and 0 <= node < len(hierarchy) else node
+
+
 def _empty(parallel: bool) -> nx.DiGraph[str]:
     import networkx as nx
 
@@ -279,7 +291,7 @@ def _check_directed(graph: object) -> None:
 
 def _are_columns(nodes: Collection[object]) -> bool:
     strings = sum(isinstance(x, str) for x in nodes)
-    integers = sum(isinstance(x, Integral) and not isinstance(x, bool) for x in nodes)
+    integers = sum(_is_column(x) for x in nodes)
     if len(nodes) not in (strings, integers):
         raise TypeError(
             "expected nodes that are all strings or all integers, got "
@@ -287,6 +299,10 @@ def _are_columns(nodes: Collection[object]) -> bool:
             "rename them with networkx.relabel_nodes(graph, str)"
         )
     return strings == 0
+
+
+def _is_column(node: object) -> bool:
+    return isinstance(node, Integral) and not isinstance(node, bool)
 
 
 def _check_columns(nodes: Iterable[Any], n: int) -> None:
