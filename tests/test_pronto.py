@@ -307,6 +307,19 @@ def test_to_ontology_by_hand() -> None:
             to_ontology(h, **{key: {"X:4": "dog"}})
 
 
+def test_what_obo_cannot_hold_is_named() -> None:
+    h = Hierarchy.from_paths(["Food/Tea"])
+    assert "id: Food/Tea\n" in to_ontology(h).dumps()
+    for name in ("Food/Green Tea", "Food/Tea!", "Food/{Tea"):
+        wrong = Hierarchy.from_paths([name])
+        with pytest.raises(HierarchyError, match=f"got the class '{name}'; rename it, and pass la"):
+            to_ontology(wrong)
+    with pytest.raises(HierarchyError, match="got the alias 'Green Tea'; rename it"):
+        to_ontology(h.with_aliases({"Green Tea": "Food/Tea"}))
+    with pytest.raises(HierarchyError, match="got the namespace 'a shop'; rename it"):
+        to_ontology(h, namespaces={"Food": "a shop"})
+
+
 def test_names_and_attributes_survive(write) -> None:
     before = read_obo(write(PETS))
     made = to_ontology(before.hierarchy, labels=before.labels, namespaces=before.namespaces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hierloss import Hierarchy, HierarchyError
@@ -81,8 +82,7 @@ def to_ontology(
 ) -> Pronto:
     """A `pronto.Ontology` of a hierarchy, which pronto writes as OBO or as OBO Graphs.
 
-    Each edge becomes an `is_a`, each alias an alternate identifier. The column order is lost. What
-    OBO can hold as an identifier pronto tells when it writes.
+    Each edge becomes an `is_a`, each alias an alternate identifier. The column order is lost.
 
     Args:
         hierarchy: The hierarchy.
@@ -91,6 +91,8 @@ def to_ontology(
 
     Raises:
         UnknownClassError: A label or a namespace is that of no class.
+        HierarchyError: A class, an alias or a namespace is no identifier of OBO, for instance
+            because it has a blank in it.
         ImportError: pronto is missing.
 
     Example:
@@ -110,6 +112,9 @@ def to_ontology(
     labels, namespaces = labels or {}, namespaces or {}
     check_known([*labels, *namespaces], hierarchy.names, "a label or namespace is given to")
     made: Pronto = _require_pronto().Ontology()
+    _check_identifiers(hierarchy, "class")
+    _check_identifiers(hierarchy.aliases, "alias")
+    _check_identifiers(namespaces.values(), "namespace")
     made.metadata.format_version = "1.4"
     terms = {name: made.create_term(name) for name in hierarchy}
     for name, term in terms.items():
@@ -182,6 +187,16 @@ def _above(
             f"write ontology.create_relationship({error}), or pass relations=('is_a',)"
         ) from error
     yield from ((x, parent) for x, found in links.items() for parent in sorted(found))
+
+
+def _check_identifiers(names: Iterable[str], what: str) -> None:
+    is_valid = import_module("fastobo").id.is_valid  # pronto writes with it, and it has no types
+    for name in names:
+        if not is_valid(name):
+            raise HierarchyError(
+                f"expected identifiers that OBO can hold, without blanks, '!' or '{{', got the "
+                f"{what} {name!r}; rename it, and pass labels= for what a class is called"
+            )
 
 
 def _check_pronto(source: object) -> None:
