@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +13,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from hierloss.models._recurrence import Recurrence, _Steps, _steps
+
+# PyTorch's own: the first forward-mode derivative makes it script its decompositions.
+scripts = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 
 
 def lstm(cell: Recurrence) -> nn.LSTM:
@@ -63,13 +69,57 @@ def test_gradients_are_those_of_the_steps(
     assert_close(gradients(fast), gradients([*states, *cells]))
 
 
+@scripts
 @pytest.mark.parametrize("steps", [1, 3])
-def test_first_and_second_derivatives(steps: int) -> None:
+@pytest.mark.parametrize("learned", [(True, True), (True, False), (False, True)])
+def test_first_and_second_derivatives(steps: int, learned: tuple[bool, bool]) -> None:
     torch.manual_seed(0)
-    given = torch.randn(2, 8, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(8, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda g, w: _Steps.apply(g, w, steps), (given, weight))
-    assert torch.autograd.gradgradcheck(lambda g, w: _Steps.apply(g, w, steps), (given, weight))
+    given = torch.randn(2, 8, dtype=torch.float64, requires_grad=learned[0])
+    weight = torch.randn(8, 2, dtype=torch.float64, requires_grad=learned[1])
+
+    def cell(given: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = _Steps.apply(given, weight, steps)
+        return outputs
+
+    assert torch.autograd.gradcheck(cell, (given, weight), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(cell, (given, weight))
+
+
+@scripts
+def test_hessian_forward_over_backward() -> None:
+    torch.manual_seed(0)
+    weight, given = torch.randn(8, 2).double(), torch.randn(3, 8).double()
+
+    def value(weight: Tensor, fast: bool) -> Tensor:
+        states = _Steps.apply(given, weight, 2) if fast else _steps(given, weight, 2)[0]
+        total: Tensor = states[1].sum()
+        return total
+
+    hessian = torch.func.hessian(value)
+    assert_close(hessian(weight, True), hessian(weight, False))
+
+
+def test_mixed_precision() -> None:
+    """The derivative is taken outside of autocast, as every training loop does."""
+    torch.manual_seed(0)
+    cell, x = Recurrence(3, 4, 3), torch.randn(5, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = cell(x)[-1].float().sum()
+    (found,) = torch.autograd.grad(half, cell.recurrent.weight)
+    (wanted,) = torch.autograd.grad(cell(x)[-1].sum(), cell.recurrent.weight)
+    assert found.dtype == torch.float32
+    assert_close(found, wanted, rtol=0.05, atol=0.02)  # bfloat16 has 8 bits
+
+
+def test_a_trace_can_be_saved() -> None:
+    torch.manual_seed(0)
+    cell, x = Recurrence(3, 4, 2), torch.randn(5, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own: torch.jit is deprecated
+        torch.jit.save(torch.jit.trace(cell, (x,)), file := io.BytesIO())
+        file.seek(0)
+        again = torch.jit.load(file)
+    assert_close(again(x), cell(x))
 
 
 def test_gradients_of_single_samples_by_vmap() -> None:

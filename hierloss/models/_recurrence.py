@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -30,9 +33,11 @@ class Recurrence(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """The state `(*, hidden)` after each step."""
         given, weight = self.given(x), self.recurrent.weight
-        if torch.compiler.is_compiling():
+        # Under autocast the two differ in type.
+        plain = given.dtype != weight.dtype or torch.compiler.is_compiling()
+        if plain or torch.jit.is_tracing():  # type: ignore  # torch gives it no types
             return _steps(given, weight, self.steps)[0]
-        return list(_Steps.apply(given, weight, self.steps)[: self.steps])  # type: ignore[no-untyped-call]  # torch gives it no types
+        return list(_Steps.apply(given, weight, self.steps)[: self.steps])  # type: ignore  # torch gives it no types
 
 
 def _steps(given: Tensor, weight: Tensor, steps: int) -> tuple[list[Tensor], list[Tensor]]:
@@ -49,7 +54,7 @@ def _steps(given: Tensor, weight: Tensor, steps: int) -> tuple[list[Tensor], lis
 
 
 class _Steps(torch.autograd.Function):
-    """`_steps`, with a derivative that takes one product of matrices for all steps where it can.
+    """`_steps`, with derivatives that take one product of matrices for all steps where they can.
 
     In batches of a few samples the time goes into moving the shared matrix and its gradient, which
     autograd would make anew at each step. The gates are computed again, also in one product. All
@@ -67,31 +72,73 @@ class _Steps(torch.autograd.Function):
     def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
         given, weight, ctx.steps = inputs
         ctx.save_for_backward(given, weight, *output)
+        ctx.save_for_forward(given, weight, *output)
 
     @staticmethod
     def backward(ctx, *grads):  # type: ignore[no-untyped-def]
         given, weight, *saved = ctx.saved_tensors
-        steps = ctx.steps
-        zero = torch.zeros_like(saved[0])
-        before = torch.stack([zero, *saved[: steps - 1]])
-        cell_before, cell = torch.stack([zero, *saved[steps:-1]]), torch.stack(saved[steps:])
-        f, i, new, o = (given + before @ weight.mT).chunk(4, -1)
-        f, i, new, o, squashed = f.sigmoid(), i.sigmoid(), new.tanh(), o.sigmoid(), cell.tanh()
-        by_cell = torch.stack(
-            [cell_before * f * (1 - f), new * i * (1 - i), i * (1 - new.square())], -2
-        )
-        by_state = (squashed * o * (1 - o)).unsqueeze(-2)
-        inner = o * (1 - squashed.square())
-        da, dc = zero, zero
+        slopes = _slopes(given, weight, saved)
+        a = c = torch.zeros_like(saved[0])
         gates = []
-        for step in reversed(range(steps)):
-            da = da + grads[step]
-            dc = dc + grads[steps + step] + da * inner[step]
-            gate = torch.cat(
-                [dc.unsqueeze(-2) * by_cell[step], da.unsqueeze(-2) * by_state[step]], -2
-            ).flatten(-2)
-            gates.append(gate)
-            da, dc = gate @ weight, dc * f[step]
+        for step in reversed(range(ctx.steps)):
+            a = a + grads[step]
+            c = c + grads[ctx.steps + step] + a * slopes.inner[step]
+            by_cell = c.unsqueeze(-2) * slopes.cell[step]
+            by_state = a.unsqueeze(-2) * slopes.state[step].unsqueeze(-2)
+            gates.append(torch.cat([by_cell, by_state], -2).flatten(-2))
+            a, c = gates[-1] @ weight, c * slopes.kept[step]
         gate = torch.stack(gates[::-1])
         rows = gate.flatten(0, -2)
-        return gate.sum(0), rows.mT @ before.flatten(0, -2), None
+        return gate.sum(0), rows.mT @ slopes.before.flatten(0, -2), None
+
+    @staticmethod
+    def jvp(ctx, given_t, weight_t, _):  # type: ignore[no-untyped-def]
+        given, weight, *saved = ctx.saved_tensors
+        slopes = _slopes(given, weight, saved)
+        gates = torch.zeros_like(given) if given_t is None else given_t
+        if weight_t is not None:
+            gates = gates + slopes.before @ weight_t.mT
+        gates = gates.expand(ctx.steps, *given.shape)
+        a = c = torch.zeros_like(saved[0])
+        states, cells = [], []
+        for step in range(ctx.steps):
+            gate = (gates[step] + a @ weight.mT).unflatten(-1, (4, -1))
+            c = c * slopes.kept[step] + (gate[..., :3, :] * slopes.cell[step]).sum(-2)
+            a = gate[..., 3, :] * slopes.state[step] + c * slopes.inner[step]
+            states.append(a)
+            cells.append(c)
+        return (*states, *cells)
+
+
+class _Slopes(NamedTuple):
+    """The derivatives of all steps, stacked.
+
+    Attributes:
+        before: The state A before each step.
+        cell: Of C by the first three gates, before their activations.
+        kept: Of C by the C before.
+        state: Of A by the last gate, before its activation.
+        inner: Of A by C.
+    """
+
+    before: Tensor
+    cell: Tensor
+    kept: Tensor
+    state: Tensor
+    inner: Tensor
+
+
+def _slopes(given: Tensor, weight: Tensor, saved: Sequence[Tensor]) -> _Slopes:
+    steps, zero = len(saved) // 2, torch.zeros_like(saved[0])
+    before = torch.stack([zero, *saved[: steps - 1]])
+    cell_before, cell = torch.stack([zero, *saved[steps:-1]]), torch.stack([*saved[steps:]])
+    f, i, new, o = (given + before @ weight.mT).chunk(4, -1)
+    f, i, new, o, squashed = f.sigmoid(), i.sigmoid(), new.tanh(), o.sigmoid(), cell.tanh()
+    by_gates = [cell_before * f * (1 - f), new * i * (1 - i), i * (1 - new.square())]
+    return _Slopes(
+        before=before,
+        cell=torch.stack(by_gates, -2),
+        kept=f,
+        state=squashed * o * (1 - o),
+        inner=o * (1 - squashed.square()),
+    )
