@@ -26,7 +26,7 @@ class Report:
         used: How many make the target.
         evidence: Those used, by evidence.
         mapped: Those used whose term is another name of a class; `Hierarchy.aliases` tells which.
-        unknown: Those left out because their term is no class.
+        unknown: Those left out because their term is no class, whatever they say of it.
         negated: Those with NOT, which never make anything positive.
         no_data: Those with evidence ND, which say that nothing is known.
         conflicts: The subjects and terms of NOT where the subject is positive all the same.
@@ -81,7 +81,7 @@ class Labels(NamedTuple):
 class Sorted:
     """Annotations, sorted by what becomes of them."""
 
-    def __init__(self, hierarchy: Hierarchy, subjects: Iterable[str] | None, denials: bool) -> None:
+    def __init__(self, hierarchy: Hierarchy, subjects: Iterable[str] | None) -> None:
         self.hierarchy = hierarchy
         self.asked = None if subjects is None else dict.fromkeys(name_list(subjects))
         self.positive: dict[str, dict[str, None]] = {}
@@ -93,7 +93,6 @@ class Sorted:
         self.negated: Counter[str] = Counter()
         self.no_data: Counter[str] = Counter()
         self.elsewhere = 0
-        self.denials = denials
 
     def add(self, row: Annotation) -> None:
         """Sort one annotation."""
@@ -101,17 +100,17 @@ class Sorted:
             self.elsewhere += 1
             return
         self._check_database(row)
-        if row.evidence == "ND":
+        if row.term not in self.hierarchy:
+            self.unknown[row.term] += 1
+        elif row.evidence == "ND":
             self.no_data[row.term] += 1
         elif row.negated:
             self.negated[row.term] += 1
-            if not self._keep(row, self.denied) and self.denials:
-                self.unknown[row.term] += 1
-        elif self._keep(row, self.positive):
+            self._keep(row, self.denied)
+        else:
             self.evidence[row.evidence] += 1
             self.mapped[row.term] += row.term in self.hierarchy.aliases
-        else:
-            self.unknown[row.term] += 1
+            self._keep(row, self.positive)
 
     def conflicts(self) -> tuple[tuple[str, str], ...]:
         """The NOT whose class is positive, or made positive by a descendant."""
@@ -136,12 +135,9 @@ class Sorted:
             bare=tuple(x for x in self.asked or () if x not in self.positive),
         )
 
-    def _keep(self, row: Annotation, where: dict[str, dict[str, None]]) -> bool:
-        known = row.term in self.hierarchy
-        if known:
-            name = self.hierarchy.aliases.get(row.term, row.term)
-            where.setdefault(row.subject, {})[name] = None
-        return known
+    def _keep(self, row: Annotation, where: dict[str, dict[str, None]]) -> None:
+        name = self.hierarchy.aliases.get(row.term, row.term)
+        where.setdefault(row.subject, {})[name] = None
 
     def _check_database(self, row: Annotation) -> None:
         first = self.databases.setdefault(row.subject, row.database)

@@ -191,7 +191,8 @@ def to_target(
             target of int8. Then a class that is negated, and every descendant of it, is 0: what a
             NOT denies, it denies of what lies below. A NOT of a positive class counts for nothing,
             and is reported.
-        on_unknown: "raise" if a term is no class, or "drop" to leave out its annotations.
+        on_unknown: "raise" if a term is no class, whatever its annotation says, or "drop" to leave
+            out its annotations.
         sparse: Return a sparse target, which takes memory for the positives only; it takes
             ``unannotated="negative"``.
 
@@ -212,7 +213,7 @@ def to_target(
         (1, {'a/c': 1})
     """
     _check_choice(unannotated, on_unknown, sparse)
-    found = Sorted(hierarchy, subjects, denials=unannotated == "unknown")
+    found = Sorted(hierarchy, subjects)
     for row in annotations:
         if not isinstance(row, Annotation):
             raise TypeError(
