@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,11 +33,12 @@ class Recurrence(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """The state `(*, hidden)` after each step."""
         given, weight = self.given(x), self.recurrent.weight
-        # Under autocast the two differ in type.
-        plain = given.dtype != weight.dtype or torch.compiler.is_compiling()
-        if plain or torch.jit.is_tracing():  # type: ignore  # torch gives it no types
+        autocast = given.dtype != weight.dtype
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # no stubs
+        if autocast or tracing or torch.compiler.is_compiling():
             return _steps(given, weight, self.steps)[0]
-        return list(_Steps.apply(given, weight, self.steps)[: self.steps])  # type: ignore  # torch gives it no types
+        fast: Callable[[Tensor, Tensor, int], tuple[Tensor, ...]] = _Steps.apply
+        return list(fast(given, weight, self.steps)[: self.steps])
 
 
 def _steps(given: Tensor, weight: Tensor, steps: int) -> tuple[list[Tensor], list[Tensor]]:
