@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -12,20 +13,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-# Pages that need a tool which is not always there: its module, and the extra that brings it.
+# Pages that need tools which are not always there: the extras, and the modules they bring.
 NEEDS = {
-    "adapters.md": ("pronto", "hierloss[pronto]"),
-    "export.md": ("onnxruntime", "hierloss[onnx]"),
-    "lightning.md": ("lightning", "hierloss[lightning]"),
-    "metrics.md": ("sklearn", "hierloss[sklearn]"),
-    "models.md": ("sklearn", "hierloss[sklearn]"),
-    "recipes.md": ("pronto", "hierloss[pronto]"),
-    "sklearn.md": ("sklearn", "hierloss[sklearn]"),
-    "tables.md": ("pandas", "hierloss[pandas]"),
-    "torch-sparse.md": ("torch_sparse", "hierloss[torch-sparse]"),
-    "torchmetrics.md": ("torchmetrics", "hierloss[torchmetrics]"),
-    "training.md": ("sklearn", "hierloss[train]"),
-    "transformers.md": ("transformers", "hierloss[transformers]"),
+    "adapters.md": {"pronto": ["pronto"], "plot": ["matplotlib"]},
+    "export.md": {"onnx": ["onnx", "onnxscript", "onnxruntime"]},
+    "lightning.md": {"lightning": ["lightning"]},
+    "metrics.md": {"sklearn": ["sklearn"]},
+    "models.md": {"sklearn": ["sklearn"]},
+    "recipes.md": {"pronto": ["pronto"]},
+    "sklearn.md": {"sklearn": ["sklearn"]},
+    "tables.md": {"pandas": ["pandas"]},
+    "torch-sparse.md": {"torch-sparse": ["torch_sparse"]},
+    "torchmetrics.md": {"torchmetrics": ["torchmetrics"]},
+    "training.md": {"train": ["sklearn"]},
+    "transformers.md": {"transformers": ["transformers", "accelerate"]},
 }
 ONTOLOGY = """format-version: 1.2
 
@@ -54,7 +55,7 @@ def require(module: str, extra: str) -> None:
             warnings.simplefilter("ignore")  # the tool's own
             import_module(module)
     except ModuleNotFoundError:
-        pytest.skip(f'{module} is not installed; pip install "{extra}"')
+        pytest.skip(f'{module} is not installed; pip install "hierloss[{extra}]"')
 
 
 # Lightning's own: a question to PyTorch that 2.13 deprecates, and a hint that loaders want workers.
@@ -62,8 +63,9 @@ def require(module: str, extra: str) -> None:
 @pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatch, capsys) -> None:
-    if page.name in NEEDS:
-        require(*NEEDS[page.name])
+    for extra, modules in NEEDS.get(page.name, {}).items():
+        for module in modules:
+            require(module, extra)
     monkeypatch.chdir(tmp_path)
     Path("go-basic.obo").write_text(ONTOLOGY)
     names: dict[str, object] = {}
@@ -72,6 +74,19 @@ def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatc
         printed = capsys.readouterr().out
         if expected:
             assert printed == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "module"), [("adapters.md", "matplotlib"), ("export.md", "onnxscript")]
+)
+def test_a_page_is_skipped_without_a_tool_it_needs(
+    page: str, module: str, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(pytest.skip.Exception, match="is not installed"):
+        test_examples_run_and_print_what_is_written(
+            ROOT / "docs" / page, tmp_path, monkeypatch, capsys
+        )
 
 
 def test_there_are_examples() -> None:
