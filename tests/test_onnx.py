@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ import oracles
 import strategies as hl
 from hierloss import LMC, MCM, Hierarchy, HybridLoss
 from hierloss.models import HLSTM, HMCLMLP, MLP
+from hierloss_adapters.arff import read_arff
 from hierloss_adapters.onnx import write_onnx
 
 needs = 'pip install "hierloss[onnx]"'
@@ -44,7 +46,8 @@ def run(path: Path | bytes, features: Tensor) -> Tensor:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(path, options)
-    (scores,) = session.run(["scores"], {"features": features.numpy()})
+    (into,) = session.get_inputs()
+    (scores,) = session.run(None, {into.name: features.numpy()})
     return torch.from_numpy(scores)
 
 
@@ -154,14 +157,35 @@ def test_a_tree_of_the_size_of_funcat(path: Path) -> None:
     assert operators(path)["ScatterElements"] == operators(path)["ArgMax"] == 0
 
 
+def check_both_kinds_of_batches(h: Hierarchy, path: Path) -> None:
+    """A batch of one size and of any, each run and as large as the hierarchy, not its square."""
+    scores = torch.randn(5, len(h))
+    expected = MCM(h)(scores)
+    plain(MCM(h), scores).save(path)
+    sizes = [path.stat().st_size]
+    (into,) = ort.InferenceSession(path).get_inputs()
+    assert into.shape == [5, len(h)]
+    assert torch.equal(run(path, scores), expected)
+    write_onnx(MCM(h), h, torch.zeros(2, len(h)), path)
+    sizes.append(path.stat().st_size)
+    for size in (1, 5):
+        assert torch.equal(run(path, scores[:size]), expected[:size])
+    # 8 bytes for each class and edge, and for padding; 15 for a name and its quotes; operators.
+    assert max(sizes) < 8 * 1.6 * (len(h) + len(h.edges)) + 16 * len(h) + 80_000
+
+
+def test_funcat(path: Path) -> None:
+    data = DATA / "hmc" / "cellcycle_FUN.train.arff.gz"
+    if not data.exists():
+        pytest.skip(f"FunCat is not at {data}; set HIERLOSS_DATA to where it is")
+    h = read_arff(data).hierarchy
+    assert (len(h), h.depth) == (499, 5)
+    check_both_kinds_of_batches(h, path)
+
+
 @pytest.mark.slow
 def test_the_whole_gene_ontology(go: Hierarchy, path: Path) -> None:
-    write_onnx(MCM(go), go, torch.zeros(2, len(go)), path)
-    scores = torch.randn(5, len(go))
-    result = run(path, scores)
-    assert torch.equal(result, MCM(go)(scores))
-    # 8 bytes for each class and edge, and for padding; 15 for a name and its quotes.
-    assert path.stat().st_size < 8 * 1.6 * (len(go) + len(go.edges)) + 16 * len(go)
+    check_both_kinds_of_batches(go, path)
 
 
 def test_the_mode_of_every_module_stays(path: Path) -> None:
@@ -171,16 +195,36 @@ def test_the_mode_of_every_module_stays(path: Path) -> None:
 
 
 class Double(nn.Module):
-    """A model that becomes another when it is exported."""
+    """A model that doubles what is below 1, and does not when it is exported."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x if torch.compiler.is_exporting() else 2 * x
+        return x if torch.compiler.is_exporting() else torch.where(x < 1, 2 * x, x)
 
 
-def test_what_onnxruntime_computes_differently_is_not_written(path: Path) -> None:
+@pytest.mark.parametrize("small", [0.5, 3e-4])
+@pytest.mark.parametrize("greatest", [0.0, 1.0])
+def test_what_onnxruntime_computes_differently_is_not_written(
+    small: float, greatest: float, path: Path
+) -> None:
+    features = torch.full((3, 6), small / 2)
+    features[:, 0] = greatest
     with pytest.raises(ValueError, match="what PyTorch does for a batch of 3, got other scores"):
-        write_onnx(Double(), DAG, torch.ones(3, 6), path)
+        write_onnx(Double(), DAG, features, path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_is_no_number_is_compared_too(dtype, path: Path) -> None:
+    features = torch.tensor([[torch.nan, torch.inf, -torch.inf, 0, -0.0, 1e-4]], dtype=dtype)
+    for x in (features, features[:, :1].expand(1, 6)):
+        write_onnx(nn.Identity(), DAG, x, path)
+        assert_close(run(path, x), x, equal_nan=True)
+
+
+def test_roundings_do_not_matter(path: Path) -> None:
+    model = nn.Sequential(nn.Linear(500, 6), nn.Sigmoid(), MCM(DAG)).eval()
+    write_onnx(model[:1], DAG, 30 * torch.randn(64, 500), path)
+    write_onnx(model, DAG, 30 * torch.randn(64, 500) - 9, path)
 
 
 def test_what_is_wrong_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
