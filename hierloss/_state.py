@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hierloss import _safetensors
+from hierloss.models.base import Model
 
 Tensors = dict[str, Tensor]
 
@@ -59,10 +60,14 @@ def load(path: Path, name: str) -> State:
     return State(info["history"], _under("model.", tensors), _under("best.", tensors), moments)
 
 
-def fingerprint(settings: object, model: nn.Module, *rows: Tensor) -> str:
-    """What tells a training from others: its settings, how its model starts, and its rows."""
-    digest = hashlib.sha256(f"{settings!r}\n{model!r}".encode())
-    for tensor in (*model.state_dict().values(), *rows):
+def fingerprint(settings: object, model: Model, *tensors: Tensor) -> str:
+    """What tells a training from others: its settings, its model and its rows.
+
+    Of the model it is the hierarchy, the classes left out, and the parameters at the start.
+    """
+    h = model.hierarchy
+    digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}".encode())
+    for tensor in (*model.parameters(), *model.buffers(), *tensors):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 

@@ -77,7 +77,8 @@ class Training:
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self._written = time.monotonic()
-        self._name = _state.fingerprint(settings, model, *train, *(valid or ()))
+        counted = () if classes is None else (classes,)
+        self._name = _state.fingerprint(settings, model, *train, *(valid or ()), *counted)
         self._start(0)
         if state is not None and state.exists():
             self._resume(state)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -166,6 +167,29 @@ def test_the_state_of_another_training_is_refused(tmp_path) -> None:
         training(BUILD["HLSTM"], state=state)
 
 
+@pytest.mark.parametrize(
+    ("options", "classes"),
+    [
+        ({"weight": torch.tensor([0.0, 1, 1, 1, 1])}, None),
+        ({"hierarchy": Hierarchy.from_edges(TREE.edges[:-1], TREE.names)}, None),
+        ({"balance": 0.4}, None),
+        ({}, torch.tensor([False, True, True, True, True])),
+    ],
+    ids=["weight", "edges", "loss", "classes"],
+)
+def test_a_training_is_another_one_by_what_does_not_show_in_its_parameters(
+    options, classes, tmp_path
+) -> None:
+    def build(hierarchy: Hierarchy = TREE, **options: object) -> Model:
+        return HLSTM(hierarchy, 3, hidden=8, **options)
+
+    state = tmp_path / "state.safetensors"
+    list(training(build, state=state, valid=rows(12, 1)).epochs())
+    training(build, state=state, valid=rows(12, 1))
+    with pytest.raises(ValueError, match="that of another one"):
+        training(lambda: build(**options), state=state, valid=rows(12, 1), classes=classes)
+
+
 def pets(samples: int, seed: int) -> Arff:
     x, y = rows(samples, seed)
     features = x.double().numpy()
@@ -219,7 +243,7 @@ def test_a_run_leaves_its_result_and_nothing_else(system, small, tmp_path) -> No
     assert found["violation_rate"] == 0 or system in ("HMCN-R", "HMCN-F")
     assert found["rebuilt"] == ["pets.rebuilt.arff"]
     assert found["seconds"] > 0
-    assert set(found["versions"]) == {"python", "torch", "numpy", "hierloss"}
+    assert set(found["versions"]) == {"python", "torch", "numpy", "scikit-learn", "hierloss"}
     epochs = found["settings"].get("epochs", 0)
     numbers = [epoch["epoch"] for epoch in found["curve"]]
     assert numbers == [*range(1, 1 + (sum(epochs) if isinstance(epochs, list) else epochs))]
@@ -265,6 +289,33 @@ def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:
     second = json.loads(run(Task("HLSTM", "Enron", 1), elsewhere).read_text())
     assert [first[x] for x in ("settings", "grid")] == [second[x] for x in ("settings", "grid")]
     assert first["curve"][0]["loss"] != second["curve"][0]["loss"]
+
+
+def test_a_choice_is_made_once_and_waited_for(small, tmp_path) -> None:
+    """A run that finds another one at the same choice waits, and then takes that."""
+    one, two = plan(tmp_path)._replace(results=tmp_path / "one"), plan(tmp_path)
+    first = json.loads(run(Task("HLSTM", "Enron", 0), one).read_text())
+    lock = FileLock(tmp_path / "states" / "HLSTM" / "Enron.choice.lock")
+    lock.acquire()
+    phases = []
+
+    def progress(phase: str, done: float, total: float) -> None:
+        phases.append(phase)
+        lock.release()
+
+    second = json.loads(run(Task("HLSTM", "Enron", 1), two, progress).read_text())
+    assert phases[0] == "waits for the choice of another run"
+    assert not any(phase.startswith("choice") for phase in phases)
+    assert first["grid"] == second["grid"]
+
+
+def test_runs_of_one_data_set_do_not_keep_each_other_from_running(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERLOSS_DATA", str(tmp_path / "none"))
+    both = [Task("CHMCNN", "Enron", seed) for seed in (0, 1)]
+    with FileLock(tmp_path / "states" / "CHMCNN" / "Enron.0.lock"):
+        outcome = work(both, Plan(tmp_path / "results", tmp_path / "states"), jobs=2)
+    assert outcome.left == both[:1]
+    assert list(outcome.failed) == both[1:]
 
 
 def test_a_study_is_judged_on_the_validation_rows_after_each_epoch(small, tmp_path) -> None:

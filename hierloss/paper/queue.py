@@ -214,7 +214,7 @@ def _work(task: Task, plan: Plan, messages: Queue[_Message]) -> None:
             messages.put(_Message(task, phase, done, total))
             last = time.monotonic()
 
-    lock = plan.states / task.base / f"{task.dataset}.lock"
+    lock = plan.states / f"{task}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=0):

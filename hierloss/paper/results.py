@@ -6,6 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
         "hierloss": __version__,
     }
 

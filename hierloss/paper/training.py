@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from hierloss.metrics import average_precision, pooled_auprc, violation_rate
@@ -149,10 +151,26 @@ class _Runner:
         if known.exists():
             first = json.loads(known.read_text(encoding="utf-8"))
             return first["settings"], {key: first[key] for key in ("chosen_on", "grid")}
-        grid = [self._try(i, {**option, **fixed}) for i, option in enumerate(self._grid())]
+        with self._alone():
+            grid = [self._try(i, {**option, **fixed}) for i, option in enumerate(self._grid())]
         best = max(grid, key=lambda tried: tried["auprc"])
         kept = [key for key in best if key not in ("auprc", "seconds", "curve")]
         return {key: best[key] for key in kept}, {"chosen_on": "validation", "grid": grid}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait while another run, of another seed or study, makes the same choice."""
+        lock = FileLock(self.plan.states / self.task.base / f"{self.task.dataset}.choice.lock")
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=1)
+            except Timeout:
+                self.progress("waits for the choice of another run", 0, 1)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _grid(self) -> Sequence[Mapping[str, Any]]:
         return GRIDS[self.task.base]
