@@ -114,6 +114,17 @@ def test_tables_grow_with_the_edges() -> None:
     assert sum(sizes) < 40 * 5000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shapes", [None, BATCH], ids=["static", "dynamic"])
+def test_the_whole_gene_ontology(go: Hierarchy, shapes) -> None:
+    scores = torch.randn(3, len(go))
+    program = torch.export.export(MCM(go), (scores,), dynamic_shapes=shapes)
+    for size in (3,) if shapes is None else (0, 1, 3):
+        assert torch.equal(program.module()(scores[:size]), MCM(go)(scores[:size]))
+    sizes = [x.numel() for x in (*program.buffers(), *program.constants.values())]
+    assert sum(sizes) < 20 * (len(go) + len(go.edges))
+
+
 def test_levels_are_the_rounds_that_do_not_depend_on_each_other() -> None:
     topology = Topology(Hierarchy.from_parents([None, *[0] * 4, *[1] * 9, 2, (3, 4)]))
     levels = list(topology.levels("descendants"))
