@@ -139,6 +139,12 @@ def test_path_columns_by_hand() -> None:
     assert from_path_columns(frame, LEVELS[:1], sep=" > ").names == ("Food", "Toys")
 
 
+def test_blanks_around_levels_do_not_count() -> None:
+    frame = catalogue(("Food", "Green Tea", None), ("Food ", "\tGreen Tea", " "), (" ", None, ""))
+    assert from_path_columns(frame, LEVELS).names == ("Food", "Food/Green Tea")
+    assert to_paths(frame, LEVELS).dropna().tolist() == ["Food/Green Tea"] * 2
+
+
 def test_a_row_without_a_level_is_a_sample_without_a_class() -> None:
     frame = catalogue(("Food", None, None), (None, "", None))
     assert to_paths(frame, LEVELS).isna().tolist() == [False, True]
@@ -228,6 +234,13 @@ def test_what_the_errors_recommend() -> None:
     assert_close(from_wide(half, pets()), expected, equal_nan=True)
     loss = HybridLoss(pets())(torch.zeros(2, 4), from_wide(half, pets()))
     assert_close(loss, torch.tensor(2.0).log())
+    mixed = wide(cat=[-1, 0], pet=[None, 0])
+    with pytest.raises(ValueError, match="-1"):
+        HybridLoss(pets())(torch.zeros(2, 4), from_wide(mixed, pets()))
+    for frame in (mixed, mixed.convert_dtypes()):
+        target = from_wide(frame.replace(-1, float("nan")), pets())
+        expected = torch.tensor([[nan, 1, nan, 1], [0, 1, 0, 0]])
+        assert_close(target, expected, equal_nan=True)
 
 
 def test_columns_may_be_aliases() -> None:

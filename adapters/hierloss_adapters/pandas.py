@@ -77,7 +77,7 @@ def from_path_columns(
 ) -> Hierarchy:
     """Hierarchy of a frame with a column for each level, such as a catalogue of products.
 
-    The name of a class is its full path, as `to_paths` writes it.
+    The name of a class is its full path, as `to_paths` writes it, without blanks around levels.
 
     Args:
         frame: A row for each product, or for each path.
@@ -100,8 +100,8 @@ def from_path_columns(
 def to_paths(frame: DataFrame, columns: Sequence[Hashable], *, sep: str = "/") -> Series[str]:
     """The path of each row of a frame with a column for each level.
 
-    A path ends before the first level that is missing or empty. A row without any level has no
-    path: it is missing in the result.
+    A path ends before the first level that is missing or empty. Blanks around a level do not count.
+    A row without any level has no path: it is missing in the result.
 
     Args:
         frame: A row for each product, or for each path.
@@ -123,8 +123,8 @@ def to_paths(frame: DataFrame, columns: Sequence[Hashable], *, sep: str = "/") -
     check_separator(sep)
     if isinstance(columns, str) or not columns:
         raise ValueError(f"expected a sequence of columns, from the top down, got {columns!r}")
-    rows = zip(*(_strings(frame, column) for column in columns), strict=True)
-    paths = [_path(row, levels, sep) for row, levels in zip(frame.index, rows, strict=True)]
+    levels = [[x.strip() for x in _strings(frame, column)] for column in columns]
+    paths = [_path(row, x, sep) for row, *x in zip(frame.index, *levels, strict=True)]
     return pandas.Series(paths, frame.index, dtype="string", name="path")
 
 
@@ -171,7 +171,9 @@ def from_wide(frame: DataFrame, hierarchy: Hierarchy) -> Tensor:
     """Scores or targets of a frame with a column for each class, in the order of the hierarchy.
 
     Columns are found by the names or aliases of classes, wherever they stand. A missing entry is
-    NaN, which in a target says that it is unknown.
+    NaN, which in a target says that it is unknown. Write unknown in one way: since -1 may be a
+    score, it stays -1.0 beside NaN, and losses refuse that. ``frame.replace(-1, float("nan"))``
+    makes one of both.
 
     Args:
         frame: A row for each sample.
