@@ -49,9 +49,14 @@ def pairs(scores: Tensor, target: Tensor, classes: Tensor | None) -> tuple[Tenso
     """The scores of the pairs of a sample and a class that count, and which are positive."""
     target = alike(scores, target)
     where = counted(target, classes)
-    found = scores.detach()[where]
+    found = floating(scores.detach()[where])
     check_numbers(found)
     return found, target[where] == 1
+
+
+def floating(scores: Tensor) -> Tensor:
+    """Scores that can be compared with thresholds: bool and integers in float32."""
+    return scores if scores.is_floating_point() else scores.float()
 
 
 def check_numbers(scores: Tensor) -> None:
@@ -184,7 +189,7 @@ def by_threshold(
     """
     where = flat(counted(target, classes))
     true = flat(hierarchy.close(target) == 1)
-    raised = flat(HF.mcm(scores.detach(), Topology.of(hierarchy, scores.device)))
+    raised = flat(HF.mcm(floating(scores.detach()), Topology.of(hierarchy, scores.device)))
     check_numbers(raised[where])
     fp, tp = _reaching(raised, true, _weights(where, information), thresholds).unbind(1)
     truth, tp, fp = tp[:, :1], tp[:, 1:], fp[:, 1:]

@@ -198,6 +198,16 @@ def test_exact_areas_of_logits_and_low_precision() -> None:
     assert PooledAveragePrecision()(close, torch.tensor([[0, 1]])) == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64])
+@pytest.mark.parametrize("name", [*METRICS, "binned"])
+def test_scores_may_be_bool_or_integers(name: str, dtype: torch.dtype) -> None:
+    scores, target = drawn(20)
+    binned = partial(PooledAveragePrecision, thresholds=5)
+    make = METRICS[name][0] if name in METRICS else lambda h: binned()
+    scores = scores > 0.5
+    assert_close(make(H)(scores.to(dtype), target), make(H)(scores.float(), target))
+
+
 @every
 def test_nothing_is_known_of_nothing(name: str) -> None:
     make, function = METRICS[name]
@@ -241,20 +251,65 @@ def test_states_merge(name: str) -> None:
 
 
 @every
-def test_types_change_by_set_dtype_only(name: str) -> None:
+def test_metrics_of_other_options_do_not_merge(name: str) -> None:
     make, _ = METRICS[name]
+    metric = make(H)
+    for other in (make(H, classes=BELOW), make(H, classes=BELOW).metric_state):
+        with pytest.raises(ValueError, match="with the same options, got one of others"):
+            metric.merge_state(other)
+    with pytest.raises(ValueError, match="with the same options"):
+        HierarchicalF(H).merge_state(HierarchicalF(H, threshold=0.2))
+
+
+@every
+def test_set_dtype_changes_the_type_of_values_only(name: str) -> None:
+    make, function = METRICS[name]
     scores, target = drawn(8)
     module = nn.ModuleList([make(H)])
     module[0].update(scores, target)
     types = {x.dtype for x in tensors(module[0])}
-    for cast in (module.half, module.bfloat16, partial(module.to, torch.bfloat16)):
+    wide = partial(module[0].set_dtype, torch.float64)
+    for cast in (module.half, module.bfloat16, partial(module.to, torch.bfloat16), wide):
         cast()
         assert {x.dtype for x in tensors(module[0])} == types
+    module.to("cpu")
     module[0].update(scores, target)
-    assert_close(module[0].compute(), make(H)(scores, target))
-    wide = make(H)
-    wide.set_dtype(torch.float64)
-    assert wide(scores, target).dtype == torch.float64
+    value = torch.tensor(function(scores, target, H, None), dtype=torch.float64)
+    assert_close(module[0].compute(), value, rtol=1e-15, atol=0)
+    assert_close(module[0].set_dtype(torch.float32).compute(), value.float())
+
+
+SUMS = {name for name, (make, _) in METRICS.items() if hasattr(make(H), "sums")}
+
+
+@pytest.mark.parametrize("name", sorted(SUMS))
+def test_sums_of_many_batches_do_not_drift(name: str) -> None:
+    """With 2 ** 26 batches of the same rows, float32 would lose what one more adds."""
+    make, _ = METRICS[name]
+    metric = make(H)
+    metric.update(*drawn(8))
+    once = metric.metric_state
+    for key in once.keys() - {"settings"}:
+        setattr(metric, key, once[key] * 2**26)
+    metric.update(*drawn(8))
+    for key in once.keys() - {"settings"}:
+        expected = once[key].double() * (2**26 + 1)
+        assert_close(getattr(metric, key).double(), expected, rtol=1e-15, atol=0)
+
+
+def test_a_device_without_float64_has_float32() -> None:
+    def to_mps(x: Tensor) -> Tensor:
+        if x.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return x
+
+    for make in (Fmax, partial(HierarchicalF, average="macro")):
+        metric = make(H)._apply(to_mps)
+        metric.update(*drawn(8))
+        assert metric.sums.dtype == torch.float32
+        assert_close(metric.compute(), make(H)(*drawn(8)))
+        metric.reset()
+        assert metric.sums.dtype == torch.float32
 
 
 @every
@@ -349,6 +404,9 @@ def test_wrong_input_says_what_was_expected() -> None:
         HierarchicalF(H, average="weighted")
     with pytest.raises(ValueError, match=r"expected an average of .* got 'level'"):
         Fmax(H, average="level")
+    for beta in (-1, math.nan):
+        with pytest.raises(ValueError, match=f"expected a beta of 0 or more, got {beta}"):
+            HierarchicalF(H, beta=beta)
     with pytest.raises(ValueError, match="expected 2 thresholds or more, got 1"):
         PooledAveragePrecision(thresholds=1)
     for metric in (Fmax(H), PooledAveragePrecision(thresholds=9)):

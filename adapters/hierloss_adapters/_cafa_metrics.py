@@ -33,7 +33,8 @@ class _Thresholds(Counter):
             information = _counts.check_information(information, len(hierarchy))
         self.information = information
         self.thresholds = _counts.grid(thresholds)
-        self.add_state("sums", torch.zeros(7, len(self.thresholds)), "sum")
+        sums = torch.zeros(7, len(self.thresholds), dtype=torch.float64)
+        self.add_state("sums", sums, "sum")
 
     def update(self, scores: Tensor, target: Tensor) -> None:
         """Count a batch."""
@@ -88,7 +89,7 @@ class Fmax(_Thresholds):
 
     def compute(self) -> Tensor:
         """The largest F of all batches."""
-        return self._curve(self.average).f.max()
+        return self._curve(self.average).f.max().to(self.dtype)
 
 
 class Smin(_Thresholds):
@@ -119,7 +120,7 @@ class Smin(_Thresholds):
 
     def compute(self) -> Tensor:
         """The smallest distance of all batches."""
-        return self._curve().s.min()
+        return self._curve().s.min().to(self.dtype)
 
 
 class Coverage(_Thresholds):
@@ -153,4 +154,4 @@ class Coverage(_Thresholds):
 
     def compute(self) -> Tensor:
         """The share of all batches."""
-        return self._curve().coverage
+        return self._curve().coverage.to(self.dtype)

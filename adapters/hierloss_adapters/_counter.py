@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,10 @@ except ImportError as error:
     raise ImportError(
         'expected torchmetrics, got none; for this pip install "hierloss[torchmetrics]"'
     ) from error
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Counter(Metric):
@@ -39,15 +43,44 @@ class Counter(Metric):
         # may be equal by chance in the first batch.
         self.add_state("settings", _digest(classes, *settings), "max")
 
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add what another metric has counted.
+
+        Raises:
+            ValueError: Its options are others.
+        """
+        other = incoming_state
+        state = other if isinstance(other, dict) else vars(other)
+        settings = state.get("settings", self.settings)
+        if not torch.equal(settings.to(self.settings.device), self.settings):
+            raise ValueError(
+                f"expected the state of a {type(self).__name__} with the same options, got one of "
+                "others; give both the same hierarchy, classes and thresholds"
+            )
+        super().merge_state(incoming_state)
+
+    def set_dtype(self, dst_type: str | torch.dtype) -> Self:
+        """Set the type of what `compute` returns."""
+        self._dtype = torch.empty(0).type(dst_type).dtype
+        self._computed = None
+        return self
+
     def _apply(
         self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ""
     ) -> nn.Module:
         def moved(x: Tensor) -> Tensor:
-            y = fn(x)
-            changes = self._dtype_convert and x.is_floating_point()
-            return y if changes or y.dtype == x.dtype else x.to(y.device)
+            try:
+                y = fn(x)
+                return y if y.dtype == x.dtype else x.to(y.device)
+            except TypeError:  # MPS has no float64
+                if x.dtype != torch.float64:
+                    raise
+                return moved(x.float())
 
-        return super()._apply(moved, exclude_state)
+        dtype = self._dtype
+        this = super()._apply(moved, exclude_state)
+        self._dtype = dtype
+        return this
 
 
 def checked(hierarchy: Hierarchy, classes: Tensor | None) -> Tensor | None:

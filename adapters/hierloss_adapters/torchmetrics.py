@@ -5,12 +5,14 @@ Every `update` takes scores and a target of `(*, n)`. Scores are probabilities, 
 for other scores is given. Labels that are unknown, NaN or -1, do not count. `classes`, an `(n,)`
 bool tensor, says which columns count. Other options are those of `torchmetrics.Metric`.
 
-What is kept are sums, counts in int64 and others in float32, which `set_dtype` alone changes: a
-module that is cast to half precision leaves its metrics as they are.
+What is kept are sums, counts in int64 and others in float64, or float32 on MPS, which has nothing
+wider: a module that is cast to half precision leaves its metrics as they are. Values are float32,
+or what `set_dtype` says.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, get_args
 
 import torch
@@ -139,7 +141,8 @@ class ViolationRate(Counter):
 
     def compute(self) -> Tensor:
         """The share of all batches."""
-        return _counts.ratio(self.violated, self.edges).to(self.dtype)
+        violated, edges = _counts.wide(self.violated), _counts.wide(self.edges)
+        return _counts.ratio(violated, edges).to(self.dtype)
 
 
 class _Sets(Counter):
@@ -160,13 +163,15 @@ class _Sets(Counter):
     ) -> None:
         if average not in get_args(Shares):
             raise ValueError(f"expected an average of {get_args(Shares)}, got {average!r}")
+        if not 0 <= beta < math.inf:
+            raise ValueError(f"expected a beta of 0 or more, got {beta!r}")
         super().__init__(checked(hierarchy, classes), hierarchy, threshold, average, beta, **kwargs)
         self.hierarchy = hierarchy
         self.threshold = threshold
         self.average: Shares = average
         self.beta = beta
         columns = hierarchy.depth + 1 if average == "level" else 1
-        dtype = torch.float32 if average == "macro" else torch.int64
+        dtype = torch.float64 if average == "macro" else torch.int64
         self.add_state("sums", torch.zeros(3, columns, dtype=dtype), "sum")
         self.add_state("samples", torch.tensor(0), "sum")
 
