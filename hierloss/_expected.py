@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from hierloss._search import check_scores, counted
+from hierloss._search import check_beta, check_scores, counted
 from hierloss.hierarchy import Hierarchy
 
 Average = Literal["macro", "micro"]
@@ -44,7 +44,7 @@ def expected_f(
             order the sigmoid of equal logits may differ by a rounding, which is not coherent.
         hierarchy: The hierarchy of the classes.
         classes: The columns that count; all by default.
-        beta: How much more recall counts than precision.
+        beta: How much more recall counts than precision: a finite number of 0 or more.
         average: "macro" maximises F for each sample, "micro" one F of all samples together, so that
             a decision then depends on the other samples.
 
@@ -74,6 +74,7 @@ def expected_f(
     """
     if average not in get_args(Average):
         raise ValueError(f"expected an average of {get_args(Average)}, got {average!r}")
+    check_beta(beta)
     check_scores(probabilities, hierarchy)
     _check_coherent_probabilities(probabilities, hierarchy)
     p = probabilities[..., counted(classes, hierarchy).to(probabilities.device)]

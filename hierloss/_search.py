@@ -7,6 +7,7 @@ some score on, its critical one, so that one sort tells F for all thresholds.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -49,6 +50,7 @@ class Search:
     ) -> None:
         if rule not in get_args(Rule):
             raise ValueError(f"expected a rule of {get_args(Rule)}, got {rule!r}")
+        check_beta(beta)
         self.h, self.rule, self.weight = hierarchy, rule, beta**2
         self.scores = _checked(scores, hierarchy)
         target = dense(target, "a target")
@@ -182,6 +184,15 @@ def counted(classes: Tensor | None, hierarchy: Hierarchy) -> Tensor:
     if classes.dtype != torch.bool:
         raise TypeError(f"expected classes of bool, such as weight > 0, got {classes.dtype}")
     return classes.cpu()
+
+
+def check_beta(beta: float) -> None:
+    """Raise unless a number can say how much more recall counts than precision."""
+    if not 0 <= beta < math.inf:
+        raise ValueError(
+            f"expected a finite beta of 0 or more, got {beta!r}; with 1 recall counts as much as "
+            "precision"
+        )
 
 
 def check_scores(scores: Tensor, hierarchy: Hierarchy) -> None:

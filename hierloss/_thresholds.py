@@ -66,7 +66,7 @@ def find_threshold(
         classes: The columns that count; all by default.
         rule: "bottom_up" or "top_down". What `threshold` decides, `hierarchical_scores` closes
             upward, so that it counts as "bottom_up".
-        beta: How much more recall counts than precision.
+        beta: How much more recall counts than precision: a finite number of 0 or more.
 
     Shape:
         `scores` and `target` are `(*, n)`, `classes` is `(n,)`.
@@ -118,7 +118,7 @@ def find_thresholds(
         classes: The columns that count; all by default.
         per: "level" or "class".
         rule: The rule they are for: "bottom_up" or "top_down".
-        beta: How much more recall counts than precision.
+        beta: How much more recall counts than precision: a finite number of 0 or more.
 
     Shape:
         `scores` and `target` are `(*, n)`, `classes` is `(n,)`. The result is `(n,)`.

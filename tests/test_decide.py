@@ -454,6 +454,19 @@ def test_the_search_closes_targets() -> None:
     assert find_threshold(s, leaf, h) == find_threshold(s, h.close(leaf), h)
 
 
+@pytest.mark.parametrize("beta", [-1.0, torch.nan, torch.inf])
+def test_beta_is_finite_and_not_negative(beta: float) -> None:
+    h = Hierarchy.from_paths(["a/b"])
+    p, y = torch.tensor([[0.5, 0.4]]), torch.tensor([[1, 0]])
+    for search in (find_threshold, find_thresholds):
+        search(p, y, h, beta=0)
+        with pytest.raises(ValueError, match=f"a finite beta of 0 or more, got {beta}"):
+            search(p, y, h, beta=beta)
+    assert expected_f(p, h, beta=0).tolist() == [[True, False]]
+    with pytest.raises(ValueError, match=f"a finite beta of 0 or more, got {beta}"):
+        expected_f(p, h, beta=beta)
+
+
 def test_a_search_says_what_it_expects() -> None:
     h = Hierarchy.from_paths(["a/b"])
     s, y = torch.tensor([[0.5, 0.4]]), torch.tensor([[1, 0]])
