@@ -120,6 +120,8 @@ def test_unknown_terms_are_named_and_counted(tmp_path: Path) -> None:
         ("P a 1.5", 1, "expected a score from 0 to 1, got '1.5'"),
         ("P a -0.1", 1, "got '-0.1'"),
         ("P a nan", 1, "got 'nan'"),
+        ("P a 0_1", 1, "got '0_1'"),
+        ("P a \u0660.\u0665", 1, "expected a score from 0 to 1"),
         ("EntryID term score", 1, "got 'score'"),
         ("AUTHOR x\nMODEL 1\nP a 1\nMODEL 2\nP a 1\nEND", 4, "expected one model, got another"),
         ("AUTHOR x\nMODEL 1\nP a 1\nEND\nP b 1", 5, "nothing after END, got 'P b 1'"),
@@ -131,6 +133,15 @@ def test_malformed_lines(tmp_path: Path, text: str, line: int, message: str) -> 
     path.write_text(text)
     with pytest.raises(HierarchyError, match=f"x.tsv, line {line}: .*{message}"):
         read_cafa(path, H)
+
+
+@pytest.mark.parametrize(
+    ("text", "score"), [("1", 1), ("+0.5", 0.5), (".5", 0.5), ("1.", 1), ("5e-1", 0.5), ("1E0", 1)]
+)
+def test_decimal_numbers(tmp_path: Path, text: str, score: float) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text(f"P a {text}\n")
+    assert read_cafa(path, H).scores[0, 0] == score
 
 
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
@@ -270,6 +281,7 @@ def test_weights_of_another_release(tmp_path: Path) -> None:
         ("a 1\nb -1", 2, "got 'b -1'"),
         ("a 1\nb inf", 2, "got 'b inf'"),
         ("a 1\nb nan", 2, "got 'b nan'"),
+        ("a 1\nb 1_0", 2, "got 'b 1_0'"),
         ("a 1 2", 1, "got 'a 1 2'"),
         ("a 1\na 1", 2, "each term once, got 'a' again"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from hierloss_adapters._files import Source, at, stream_lines
 HEADER = ("AUTHOR", "MODEL", "KEYWORDS", "ACCURACY", "REMARK")
 END = "END"
 TEXT = "Text"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Lines:
@@ -77,8 +79,5 @@ class Columns:
 
 
 def parsed(text: str) -> float:
-    """A number as it is written, NaN if it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    """A decimal number as it is written, NaN if it is none."""
+    return float(text) if _NUMBER.fullmatch(text) else math.nan
