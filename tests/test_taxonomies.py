@@ -83,6 +83,43 @@ NAMES = rows(
 MERGED = rows((12, 9606), (74, 10090))
 
 
+BLANK = "\n \r\n\t\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (TREES, lambda path: read_mesh(path, by="heading")),
+        (NODES, read_ncbi),
+        (NOUNS, read_wordnet),
+        (CODES, read_icd10cm),
+    ],
+)
+def test_blank_lines_and_a_last_ctrl_z_do_not_count(write, text, read) -> None:
+    spread = BLANK + text.replace("\n", "\n" + BLANK)
+    expected = read(write(text, "a"))
+    for blank in (spread, text + "\x1a", text + "\x1a\r\n", text + "\n"):
+        assert read(write(blank, "b")) == expected
+
+
+def test_lines_are_counted_with_those_that_are_blank(write) -> None:
+    with pytest.raises(HierarchyError, match="line 5: expected 'heading;tree number', got 'Lens'"):
+        read_mesh(write(f"Organs;A01\n{BLANK}Lens\n"), by="number")
+    with pytest.raises(HierarchyError, match="line 9: expected 'number code"):
+        read_icd10cm(write(f"{CODES}{BLANK}A00\n"))
+    nodes = write(NODES, "nodes.dmp")
+    for dump, problem in [
+        (rows((1, 1, "x")) + BLANK + rows((2, 3, "x")), "line 5: expected a parent in the file"),
+        (BLANK + rows((1, 1, "x"), (1, 1, "x")), "line 5: expected each taxon once, got 1"),
+        (rows((1, 1, "x")) + BLANK + rows(("a", 3, "x")), "line 5: expected the number"),
+        (BLANK + rows((1,)), "line 4: expected 3 fields"),
+    ]:
+        with pytest.raises(HierarchyError, match=problem):
+            read_ncbi(write(dump, "wrong.dmp"))
+    with pytest.raises(HierarchyError, match=r"line 5: expected a former taxon .* 13 and 14"):
+        read_ncbi(nodes, merged=write(BLANK + rows((12, 9606), (13, 14)), "merged.dmp"))
+
+
 def test_mesh_by_tree_number(write) -> None:
     found = read_mesh(write(TREES, "mtrees.bin"), by="number")
     assert found.hierarchy.names == (
@@ -104,7 +141,7 @@ def test_mesh_by_heading(write) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["Lens", "Lens;", ";A02", "Lens;A2", "Lens;A02.", "Lens;A02..1", "Lens;a02", "Lens;A02;1", ""],
+    ["Lens", "Lens;", ";A02", "Lens;A2", "Lens;A02.", "Lens;A02..1", "Lens;a02", "Lens;A02;1"],
 )
 def test_malformed_lines_of_mesh(write, line) -> None:
     path = write(f"Organs;A01\n{line}\n", "mtrees.bin")
@@ -208,7 +245,7 @@ def test_ncbi_that_is_refused(write) -> None:
             read_ncbi(path)
 
     refused("", ": expected at least one taxon")
-    refused(rows((1, 1, "no rank")) + "\n", r", line 2: expected 3 fields or more .*, got ''")
+    refused(rows((1, 1, "no rank")) + "\t|\n", r", line 2: expected 3 fields or more .*, got '\|'")
     refused("1,1,no rank\n", r", line 1: expected 3 fields or more")
     refused(
         rows((1, 1, "x"), ("two", 1, "x")), ", line 2: expected the number of a taxon, got 'two'"
@@ -237,6 +274,12 @@ def test_files_of_two_releases(write) -> None:
     )
 
 
+def test_a_former_taxon_has_one_target(write) -> None:
+    merged = write(rows((12, 9606), (74, 10090), (12, 9605)), "merged.dmp")
+    with pytest.raises(HierarchyError, match=r"merged\.dmp, line 3: .* once, got 12 again; drop"):
+        read_ncbi(write(NODES, "nodes.dmp"), merged=merged)
+
+
 def test_wordnet_by_hand(write) -> None:
     found = read_wordnet(write(NOUNS, "data.noun"))
     assert found.hierarchy.names == ("n00000010", "n00000020", "n00000030")
@@ -263,6 +306,11 @@ def test_malformed_lines_of_wordnet(write, line) -> None:
 
 
 def test_wordnet_that_is_refused(write) -> None:
+    again = "00000020 05 n 01 dog 0 001 @ 00000010 n 0000 | barks\n"
+    with pytest.raises(
+        HierarchyError, match="line 5: expected 'n00000020' once, got it after line 3"
+    ):
+        read_wordnet(write(NOUNS + again, "data.noun"))
     with pytest.raises(HierarchyError, match="expected at least one synset"):
         read_wordnet(write("  licence\n", "data.noun"))
     lines = (
@@ -291,6 +339,11 @@ def test_claml_by_hand(write) -> None:
     assert found.labels == {"I": "Infections", "A00": "Due to some vibrio"}
     assert found.ranks == {"I": "chapter", "A00-A09": "block", "A00": "category"}
     assert read_claml(write(gzip.compress(CLAML.encode()), "icd.xml.gz")) == found
+
+
+def test_claml_with_a_namespace(write) -> None:
+    text = CLAML.replace("<ClaML ", '<ClaML xmlns="http://www.who.int/claml" ')
+    assert read_claml(write(text, "new.xml")) == read_claml(write(CLAML, "icd.xml"))
 
 
 def test_labels_of_claml(write) -> None:
@@ -352,7 +405,6 @@ def test_blocks_may_be_added_to_categories(write) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "",
         "A00 Fever",
         "00001 A0      1 Fever",
         "00001 A00     x Fever",

@@ -78,6 +78,11 @@ def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
             raise _damaged(path, error) from error
 
 
+def stream_rows(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines that are not blank, nor a Ctrl-Z, which ends some files."""
+    return ((i, line) for i, line in stream_lines(path, encoding) if line.strip("\x1a \t\r\n"))
+
+
 def decompressed(path: Source, data: bytes) -> bytes:
     """The bytes of a file, decompressed if their beginning says that they are compressed."""
     _check_readable(path, data)

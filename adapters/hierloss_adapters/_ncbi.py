@@ -6,6 +6,7 @@ import os
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from sys import intern
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from hierloss import HierarchyError, UnknownClassError
 from hierloss._dag import Ints
 from hierloss._input import name_list
-from hierloss_adapters._files import Source, at, stream_lines
+from hierloss_adapters._files import Source, at, stream_rows
 
 _DIGITS = 18
 
@@ -45,17 +46,13 @@ def nodes(path: Source, encoding: str) -> Nodes:
     if not ids:
         raise HierarchyError(f"{os.fspath(path)}: expected at least one taxon, got none")
     found, parents = (np.array(x, dtype=np.int64) for x in (ids, above))
-    order = np.argsort(found, kind="stable")
-    again = order[1:][np.diff(found[order]) == 0]
-    if again.size:
-        i = int(again.min())
-        raise at(path, i + 1, f"expected each taxon once, got {found[i]} again; drop the line")
-    table = Nodes(found, parents, ranks, order)
+    table = Nodes(found, parents, ranks, _ordered(path, found, encoding))
     table = table._replace(parent=table.rows(parents))
     lost = np.flatnonzero(table.parent < 0)
     if lost.size:
         i = int(lost[0])
-        raise at(path, i + 1, f"expected a parent in the file, got {parents[i]}; add its line")
+        problem = f"expected a parent in the file, got {parents[i]}; add its line"
+        raise at(path, _line(path, i, encoding), problem)
     return table
 
 
@@ -66,13 +63,14 @@ def merged(path: Source, table: Nodes, encoding: str) -> dict[int, int]:
         for line, row in _dump(path, encoding, 2)
     ]
     old, new = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    _ordered(path, old, encoding)
     rows = table.rows(new)
     wrong = np.flatnonzero((rows < 0) | (table.rows(old) >= 0))
     if wrong.size:
         i = int(wrong[0])
         raise at(
             path,
-            i + 1,
+            _line(path, i, encoding),
             f"expected a former taxon and a living one, got {old[i]} and {new[i]}; take both files "
             "from one release",
         )
@@ -117,9 +115,25 @@ def scientific(
     return {names[j]: text for j, text in zip(columns, texts, strict=True) if j >= 0}
 
 
+def _ordered(path: Source, ids: Ints, encoding: str) -> Ints:
+    """The rows of a dump in the order of identifiers, each of which has to be there once."""
+    order = np.argsort(ids, kind="stable")
+    again = order[1:][np.diff(ids[order]) == 0]
+    if again.size:
+        i = int(again.min())
+        problem = f"expected each taxon once, got {ids[i]} again; drop the line"
+        raise at(path, _line(path, i, encoding), problem)
+    return order
+
+
+def _line(path: Source, row: int, encoding: str) -> int:
+    """The number of the line of a row, for errors: they differ where lines are blank."""
+    return next(islice(stream_rows(path, encoding), row, None))[0]
+
+
 def _dump(path: Source, encoding: str, least: int) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each row of a dump, numbered from 1 without gaps."""
-    for line, text in stream_lines(path, encoding):
+    """The numbers of the lines of a dump that are not blank, and their fields."""
+    for line, text in stream_rows(path, encoding):
         row = text.rstrip("\r\n").removesuffix("\t|").split("\t|\t")
         if len(row) < least:
             problem = f"expected {least} fields or more between '\\t|\\t', got {text.strip()!r}"

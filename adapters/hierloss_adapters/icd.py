@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from hierloss import HierarchyError
 from hierloss._input import OnCycle
-from hierloss_adapters._files import Source, at, check_local, decompressed, stream_lines
+from hierloss_adapters._files import Source, at, check_local, decompressed, stream_rows
 from hierloss_adapters.graph import by_level
 from hierloss_adapters.taxonomies import Taxonomy
 
@@ -54,6 +54,8 @@ def read_claml(
         root = ElementTree.fromstring(decompressed(path, Path(path).read_bytes()))
     except ElementTree.ParseError as error:
         raise at(path, error.position[0], f"expected XML, got {error}; fetch it again") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]  # a file may have a namespace
     labels: dict[str, str] = {}
     ranks: dict[str, str] = {}
     edges: list[tuple[str, str]] = []
@@ -106,7 +108,7 @@ def read_icd10cm(path: Source, *, encoding: str = "utf-8") -> Taxonomy:
     line: dict[str, int] = {}
     labels: dict[str, str] = {}
     ranks: dict[str, str] = {}
-    for i, text in stream_lines(path, encoding):
+    for i, text in stream_rows(path, encoding):
         text = text.rstrip()
         code, flag = text[_CODE].rstrip(), text[_FLAG]
         if len(code) < _CATEGORY or " " in code or flag not in ("0", "1") or text[13:14] != " ":

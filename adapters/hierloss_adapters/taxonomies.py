@@ -14,7 +14,7 @@ from hierloss import Hierarchy, HierarchyError
 from hierloss._dag import longest_paths
 from hierloss._input import OnCycle
 from hierloss_adapters import _ncbi
-from hierloss_adapters._files import Source, at, stream_lines
+from hierloss_adapters._files import Source, at, stream_rows
 from hierloss_adapters.graph import by_level
 
 __all__ = ["Taxonomy", "read_mesh", "read_ncbi", "read_wordnet"]
@@ -80,7 +80,7 @@ def read_mesh(
         raise ValueError(f"expected by='number' or by='heading', got {by!r}")
     heading: dict[str, str] = {}
     line: dict[str, int] = {}
-    for i, text in stream_lines(path, encoding):
+    for i, text in stream_rows(path, encoding):
         name, _, number = (part.strip() for part in text.rpartition(";"))
         if not name or not _TREE_NUMBER.fullmatch(number):
             raise at(
@@ -129,8 +129,8 @@ def read_ncbi(
         encoding: The encoding of the files.
 
     Raises:
-        HierarchyError: A row is malformed, a taxon is there twice, or its parent is not there, as
-            the message says with the line.
+        HierarchyError: A row is malformed, a taxon or a former one is there twice, or its parent is
+            not there, as the message says with the line.
         UnknownClassError: One of `taxa` is not in the file.
         CycleError: There is a cycle of two taxa or more.
 
@@ -183,7 +183,8 @@ def read_wordnet(
     Raises:
         TypeError: `relations` is a string.
         ValueError: `relations` has another pointer, or none.
-        HierarchyError: A line is malformed, as the message says.
+        HierarchyError: A line is malformed or a synset is there twice, as the message says with the
+            line.
         CycleError: The synsets have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -198,11 +199,14 @@ def read_wordnet(
     """
     relations = _upward(relations)
     labels: dict[str, str] = {}
+    line: dict[str, int] = {}
     edges: list[tuple[str, str]] = []
-    for i, text in stream_lines(path, encoding):
-        if text.startswith("  ") or not text.strip():
+    for i, text in stream_rows(path, encoding):
+        if text.startswith("  "):
             continue
         name, label, pointers = _synset(path, i, text)
+        if line.setdefault(name, i) != i:
+            raise at(path, i, f"expected {name!r} once, got it after line {line[name]}; drop it")
         labels[name] = label
         edges += [(name, target) for kind, target in pointers if kind in relations]
     if not labels:
