@@ -19,7 +19,14 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
 from hierloss.cli import main
-from hierloss.paper.collected import Run, complete, mean_scores, read_runs, stand_ins
+from hierloss.paper.collected import (
+    Run,
+    complete,
+    mean_scores,
+    partly_from,
+    read_runs,
+    stand_ins,
+)
 from hierloss.paper.printed import TABLE2, printed
 from hierloss.paper.registry import entries
 from hierloss.paper.reproduce import FIGURES, TABLES, reproduce
@@ -160,6 +167,8 @@ def test_a_data_set_is_complete_with_all_systems() -> None:
 def test_stand_ins_are_said() -> None:
     assert STAND_IN in stand_ins(some_runs())
     assert stand_ins(paper_as_runs()) == ""
+    assert partly_from(some_runs()) == f"In part from {stand_ins(some_runs())[8:]}"
+    assert partly_from(paper_as_runs()) == ""
 
 
 # Tables
@@ -168,6 +177,8 @@ def test_stand_ins_are_said() -> None:
 def test_table_1_marks_what_is_not_in_the_files() -> None:
     grid = datasets()
     assert grid.rows[30][0:4] == ("SPO GO", "paper", "4166", "80")
+    assert [row[1] for row in grid.rows].count("files†") == 2
+    assert grid.rows[7][0:2] == ("", "files†")  # of EXPR FUN
     assert grid.rows[31][0:4] == ("", "files", "4116", "80")
     assert {j for i, j in grid.marked if i == 31} == {2, 7, 9, 10}
     assert all(i % 2 for i, _ in grid.marked)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hierloss.paper.printed import TABLE2
 from hierloss.paper.registry import entries
 
-__all__ = ["Run", "complete", "mean_scores", "read_runs", "stand_ins"]
+__all__ = ["Run", "complete", "mean_scores", "partly_from", "read_runs", "stand_ins"]
 
 KNOWN = (*TABLE2, "CHMC-LSTM")
 
@@ -111,9 +111,18 @@ def complete(
 
 
 def stand_ins(runs: Iterable[Run]) -> str:
-    """What has to be said of results from stand-ins for files; nothing where there are none."""
+    """What the mark of results from stand-ins for files means; nothing where there are none."""
+    return _said("†: from", runs)
+
+
+def partly_from(runs: Iterable[Run]) -> str:
+    """The same where results are not marked one by one."""
+    return _said("In part from", runs)
+
+
+def _said(lead: str, runs: Iterable[Run]) -> str:
     files = sorted({file for run in runs for file in run.rebuilt})
-    return f"†: from stand-ins for files of upstream: {', '.join(files)}." if files else ""
+    return f"{lead} stand-ins for files of upstream: {', '.join(files)}." if files else ""
 
 
 def _is_run(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hierloss.paper.collected import Run, complete, stand_ins
+from hierloss.paper.collected import Run, complete, partly_from
 from hierloss.paper.grids import Grid
 from hierloss.paper.printed import TABLE2, printed
 from hierloss.paper.statistics import Friedman, average_ranks, critical_difference, friedman
@@ -72,7 +72,7 @@ def significance(runs: Sequence[Run]) -> Grid:
     columns = stated, _cells(paper), _cells(ours)
     rows = tuple((key, *(column.get(key, "—") for column in columns)) for key in columns[1])
     header = ("statistic", "paper", "from its numbers", "ours")
-    rebuilt = stand_ins(run for run in runs if run.dataset in datasets and not run.variant)
+    rebuilt = partly_from(run for run in runs if run.dataset in datasets and not run.variant)
     records = [[cell.replace("—", "") for cell in row] for row in rows]
     return Grid(
         name="table2-statistics",
