@@ -15,6 +15,7 @@ from torch.testing import assert_close
 import strategies as hl
 from hierloss import Hierarchy
 from hierloss.models import ClusEns, clus_weights
+from hierloss.models.clus import _fraction, _grow
 from table import CLOSED, DAG
 
 pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[sklearn]"')
@@ -111,6 +112,31 @@ def test_the_leaves_have_their_least_weight() -> None:
         assert sizes[sizes > 0].min() >= 8
 
 
+@pytest.mark.parametrize("n", [147, 148, 281, 12, 10])
+def test_a_leaf_may_have_its_least_weight_and_no_less(n: int) -> None:
+    """5 / 147 * 147 and 5 / 281 * 281 are above 5 in floating point."""
+    x = (torch.arange(n) < 5).double()[:, None]
+    axes, least = x.numpy(), 0
+    for seed in range(40):
+        tree = _grow(axes, axes, 5.0, np.random.default_rng(seed))
+        small = min(tree.drawn[:5].sum(), tree.drawn[5:].sum())
+        assert (tree.splits.tree_.node_count == 3) == (small >= 5)
+        least += small == 5
+    assert least
+
+
+def test_a_share_never_asks_for_more_than_the_least_weight() -> None:
+    for m in (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 2.5):
+        for n in range(int(2 * m), 4000):
+            assert m - 1e-9 < _fraction(m, n) * n <= m
+
+
+def test_no_leaf_is_smaller_where_the_least_weight_is_above_half() -> None:
+    x, y = torch.arange(10.0)[:, None], TREE.encode([["a"]] * 5 + [["e"]] * 5)
+    for tree in ClusEns(TREE, trees=40, min_weight=6).fit(x, y)._grown:
+        assert tree.splits.tree_.node_count == 1
+
+
 def test_few_axes_predict_alike() -> None:
     x, y = data(TREE, 200)
     exact = ClusEns(TREE, trees=5, variance=1.0).fit(x, y).predict(x)
@@ -155,6 +181,11 @@ def test_wrong_input_says_what_was_expected() -> None:
         ClusEns(DAG).fit(x, y[:, :4])
     with pytest.raises(ValueError, match="expected features of 3 samples, got 2"):
         ClusEns(DAG).fit(x[:2], y)
+    missing = torch.tensor([[0.0, 1.0], [2.0, torch.nan], [0.0, 0.0]])
+    with pytest.raises(ValueError, match=r"expected finite features, got nan at \[1, 1\]; fill in"):
+        ClusEns(DAG).fit(missing, y)
+    with pytest.raises(ValueError, match=r"expected finite features, got inf at \[0, 0\]"):
+        ClusEns(DAG, trees=1).fit(x, y).predict(1 / x)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch) -> None:

@@ -125,12 +125,13 @@ class ClusEns:
 
         Raises:
             ImportError: scikit-learn is missing.
-            ValueError: The target has unknown labels or is not closed upward.
+            ValueError: The target has unknown labels or is not closed upward, or a feature is NaN
+                or infinite.
         """
         self._target = _labels(target, self.hierarchy)
         if len(x) != len(target):
             raise ValueError(f"expected features of {len(target)} samples, got {len(x)}")
-        features = x.detach().cpu().numpy()
+        features = _known(x)
         axes = _axes(self._target.double() * self.class_weights.double().sqrt(), self.variance)
         random = np.random.default_rng(self.seed)
         self._grown = []
@@ -141,10 +142,14 @@ class ClusEns:
         return self
 
     def predict(self, x: Tensor) -> Tensor:
-        """Coherent probabilities, `(samples, n)`, of `(samples, features)`."""
+        """Coherent probabilities, `(samples, n)`, of `(samples, features)` without missing values.
+
+        Raises:
+            ValueError: There are no trees yet, or a feature is NaN or infinite.
+        """
         if not self._grown:
             raise ValueError("expected trees, got none; call fit first")
-        features = x.detach().cpu().numpy()
+        features = _known(x)
         share = np.zeros((len(features), len(self._target)))
         for tree in self._grown:
             same = tree.splits.apply(features)[:, None] == tree.leaf
@@ -162,6 +167,17 @@ class _Tree(NamedTuple):
     splits: Any
     leaf: NDArray[np.int64]
     drawn: Floats
+
+
+def _known(x: Tensor) -> NDArray[Any]:
+    """The features as an array; trees would send what is missing to either side."""
+    wrong = (~x.isfinite()).nonzero().tolist()
+    if wrong:
+        raise ValueError(
+            f"expected finite features, got {x[tuple(wrong[0])].item()} at {wrong[0]}; fill in "
+            "what is missing, for instance with the mean of the feature"
+        )
+    return x.detach().cpu().numpy()
 
 
 def _labels(target: Tensor, hierarchy: Hierarchy) -> Tensor:
@@ -194,10 +210,18 @@ def _grow(
     drawn = np.bincount(random.integers(0, n, n), minlength=n).astype(np.float64)
     seen = drawn > 0
     splits = _require_tree()(
-        min_weight_fraction_leaf=min(0.5, min_weight / n), random_state=int(random.integers(2**31))
+        min_weight_fraction_leaf=_fraction(min_weight, n),
+        min_samples_split=2 if 2 * min_weight <= n else n + 1,
+        random_state=int(random.integers(2**31)),
     )
     splits.fit(features[seen], axes[seen], sample_weight=drawn[seen])
     return _Tree(splits, splits.apply(features), drawn)
+
+
+def _fraction(min_weight: float, n: int) -> float:
+    """A weight as a share of n; rounded, their product may not exceed the weight."""
+    share = min(0.5, min_weight / n)
+    return share if share * n <= min_weight else float(np.nextafter(share, 0))
 
 
 def _require_tree() -> Callable[..., Any]:
