@@ -16,6 +16,7 @@ import strategies as hl
 from hierloss import Hierarchy
 from hierloss.models import CHMCNN, HLSTM, HMCLMLP, HMCNF, HMCNR, SYSTEMS, Output, widest_path
 from hierloss.topology import Topology
+from hierloss.training import Settings, Training
 from table import DAG
 
 CHAIN = Hierarchy.from_parents([None, 0])
@@ -170,6 +171,34 @@ def test_chmc_lstm_is_hlstm_without_local_heads() -> None:
     assert output.local_logits is None
     target = torch.zeros(2, 5)
     assert_close(model.criterion(output, target), HF.mc_loss(output.global_logits, target, DAG))
+
+
+@pytest.mark.parametrize("model", [HMCNF, HMCNR])
+def test_batch_norm_is_over_all_leading_dimensions(model) -> None:
+    model = model(DAG, 3, hidden=4, local_hidden=4, dropout=0.0, batch_norm=True)
+    x = torch.randn(2, 5, 3)
+    flat = model(x.flatten(0, 1))
+    for logits, expected in zip(model(x), flat, strict=True):
+        assert_close(logits, expected.view(2, 5, 5))
+    assert model.eval()(x[0, 0]).global_logits.shape == (5,)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (0, 3)])
+def test_batch_norm_of_fewer_than_two_samples_has_the_running_statistics(shape) -> None:
+    model = HMCNF(DAG, 3, hidden=4, local_hidden=4, dropout=0.0, batch_norm=True)
+    model(torch.randn(9, 3))
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    x = torch.randn(shape)
+    alone = model(x)
+    assert_close(alone, model.eval()(x))
+    assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
+
+
+def test_batch_norm_trains_where_the_last_batch_is_one_sample() -> None:
+    model = HMCNF(DAG, 3, hidden=4, local_hidden=4, batch_norm=True)
+    target = torch.tensor([[1, 1, 1, 0, 0]] * 9)
+    (epoch,) = Training(model, (torch.randn(9, 3), target), Settings(epochs=1)).epochs()
+    assert 0 < epoch.loss < 10
 
 
 @pytest.mark.parametrize("h", [CHAIN, DEEP, DAG])

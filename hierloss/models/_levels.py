@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
@@ -41,13 +42,28 @@ class InColumnOrder(nn.Module):
         return torch.cat(list(parts), -1).index_select(-1, self.order)
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm over all leading dimensions of `(*, features)`.
+
+    A single sample has no variance. In training it is normalised by the running statistics, as in
+    evaluation, and leaves them as they are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        if self.training and len(rows) < 2:
+            running = self.running_mean, self.running_var
+            return F.batch_norm(rows, *running, self.weight, self.bias, eps=self.eps).view(x.shape)
+        return super().forward(rows).view(x.shape)
+
+
 class Dense(nn.Sequential):
     """A fully connected layer with ReLU, batch norm and dropout, the last two where asked for."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float, batch_norm: bool) -> None:
         layers: list[nn.Module] = [nn.Linear(inputs, outputs), nn.ReLU()]
         if batch_norm:
-            layers.append(nn.BatchNorm1d(outputs))
+            layers.append(BatchNorm(outputs))
         if dropout:
             layers.append(nn.Dropout(dropout))
         super().__init__(*layers)
