@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hierloss._targets import checked, prepare, told_apart
 from hierloss.hierarchy import Hierarchy
 from hierloss.layers import MCM
 from hierloss.topology import check_shape
@@ -72,8 +73,20 @@ class Model(nn.Module):
         """The training loss, a scalar, of an output and a `(*, n)` target.
 
         The target is as in `hierloss.functional.hybrid_loss`: closed upward, NaN or -1 for unknown.
+        Both are checked on the CPU, and not on an accelerator, which would have to be waited for.
         """
         raise NotImplementedError
+
+    def judged_by(self, target: Tensor, logits: Tensor) -> Tensor:
+        """The target of logits, dense and checked; for losses that do not look at the edges."""
+        target = checked(target, logits.shape)
+        if target.device.type == "cpu" and not torch.compiler.is_compiling():
+            told_apart(target, validate=True)
+            child, parent = torch.tensor(self.hierarchy.edge_index)
+            positive = target == 1
+            if (positive[..., child] > positive[..., parent]).any():  # far cheaper
+                prepare(target, self.constraint.topology, validate=True)
+        return target
 
     def probabilities(self, output: Output) -> Tensor:
         """The `(*, n)` probabilities that the system's own paper evaluates.

@@ -47,7 +47,8 @@ class HMCN(Model):
         beta: The share :math:`\beta` of the local probabilities in the prediction.
         penalty: The factor :math:`\lambda` of the violation.
         dropout: Share of the units of layers with ReLU dropped in training.
-        batch_norm: Normalise these layers over the batch.
+        batch_norm: Normalise these layers over the batch. A batch of one sample in training is
+            normalised by the running statistics.
         concat_input: Let the global head see the features beside the last state; sources differ.
         global_loss: "bce", or "mc" for MCLoss.
         weight: As in `Model`.
@@ -115,6 +116,7 @@ class HMCN(Model):
 
     def criterion(self, output: Output, target: Tensor) -> Tensor:
         local = _local(output)
+        target = self.judged_by(target, local)
         judged = self.flat if self.global_loss == "bce" else self.hierarchy
         loss = HF.mc_loss(local, target, self.flat, weight=self.level_weight)
         loss = loss + HF.mc_loss(output.global_logits, target, judged, weight=self.weight)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hierloss.hierarchy import Hierarchy
 from hierloss.models._levels import InColumnOrder, level_columns
 from hierloss.models.base import Model, Output
-from hierloss.topology import Topology, check_shape, dense, from_rows, to_rows
+from hierloss.topology import Topology, from_rows, to_rows
 
 Error = Literal["squared", "bce"]
 
@@ -118,8 +118,8 @@ class HMCLMLP(Model):
         return Output(logits, logits)
 
     def criterion(self, output: Output, target: Tensor) -> Tensor:
-        logits, target = output.global_logits, dense(target, "a target")
-        check_shape(target, "a target", logits.shape)
+        logits = output.global_logits
+        target = self.judged_by(target, logits)
         y = (target == 1).to(logits.dtype)
         share = (self.level == self.learner) & ((target == 0) | (target == 1))
         if self.weight is not None:
