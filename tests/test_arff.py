@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from hierloss import CycleError
-from hierloss_adapters.arff import Arff, read_arff
+from hierloss_adapters.arff import Arff, read_arff, read_arff_features
 
 nan = math.nan
 PETS = """@RELATION 'the pets'
@@ -227,6 +227,28 @@ def test_sparse_rows(read, base: int) -> None:
     file = read(columns(*types, rows=tuple(f"{{{row}}}" for row in entries)), sparse_base=base)
     np.testing.assert_array_equal(file.features, [[0, 0, 1, 5], [nan, 1, 0, 0], [0, 1, 0, 0]])
     assert file.labels == (("x/y",), ("x",), ("x",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(PETS, id="with labels"),
+        pytest.param(PETS.replace("@pet/dog", "@lion"), id="with labels that are not declared"),
+        pytest.param(
+            "@attribute weight real\n@attribute coat {short,long}\n@data\n4.5,long\n{1 ?,2 ?}\n",
+            id="without labels",
+        ),
+    ],
+)
+def test_only_the_features(write, text: str) -> None:
+    features, names = read_arff_features(write(text, "pets.arff"))
+    assert names == ("weight", "coat=short", "coat=long")
+    np.testing.assert_array_equal(features, np.float32([[4.5, 0, 1], [nan, 0, 0]]))
+
+
+def test_the_features_of_no_rows(write) -> None:
+    features, names = read_arff_features(write("@attribute a {u,v}\n@data\n"), dtype="float64")
+    assert (features.shape, features.dtype, names) == ((0, 2), np.float64, ("a=u", "a=v"))
 
 
 def test_sparse_and_dense_rows_may_be_mixed(read) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hierloss import HierarchyError
-from hierloss_adapters.arff import read_arff
+from hierloss import CycleError, HierarchyError
+from hierloss_adapters.arff import read_arff, read_arff_features
 
 HEAD = (
     "@relation r\n@attribute a real\n@attribute b {u,v}\n@attribute c hierarchical x,x/y\n@data\n"
@@ -103,18 +103,41 @@ def test_a_number_that_is_too_large_for_float32_fits_float64(write) -> None:
         (classes("x", "1,u,x/0/0"), {"zero_ends": True}, "line 6: .*got 'x/0/0'"),
         ("@attribute c classes\n@data\na//b", {}, "line 3: .* got 'a//b'"),
         ("@attribute c classes\n@data\na/0/b", {"zero_ends": True}, "line 3: .* got 'a/0/b'"),
-        ("@attribute c classes\n@data\n?", {}, "bad.arff: expected at least one class in the rows"),
+        ("@attribute c classes\n@data\n?", {}, "bad.arff, line 2: expected at least one class in"),
         (
             "@attribute c classes\n@data\na",
             {"kind": "dag"},
             "line 1: expected edges, got 'c' of type",
         ),
-        (HEAD, {}, "bad.arff: expected rows below @data, got none"),
+        (HEAD, {}, "bad.arff, line 5: expected rows below @data, got none"),
     ],
 )
 def test_what_options_say_is_kept(write, text: str, options: dict, message: str) -> None:
     with pytest.raises(HierarchyError, match=message):
         read_arff(write(text, "bad.arff"), **options)
+
+
+def test_a_cycle_is_told_with_the_line_and_as_an_attribute(write) -> None:
+    with pytest.raises(CycleError) as caught:
+        read_arff(path := write(classes("r/x,x/y,y/x"), "bad.arff"))
+    assert set(caught.value.cycle) == {"x", "y"}
+    assert str(caught.value).startswith(f"{path}, line 4: expected edges without a cycle")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (HEAD + "1,u", 6, "expected 3 cells"),
+        (HEAD + "1.2.3,u,?", 6, "expected a number or ? for 'a', got '1.2.3'"),
+        (HEAD + "{4 1}", 6, "the number of an attribute, 1 to 3, got 4"),
+        (header("@attribute a timeseries"), 2, "got 'timeseries'; leave the attribute out"),
+    ],
+)
+def test_the_line_is_named_where_only_features_are_read(write, text, line, message) -> None:
+    path = write(text, "bad.arff")
+    with pytest.raises(HierarchyError, match=re.escape(message)) as caught:
+        read_arff_features(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: expected ")
 
 
 @pytest.mark.parametrize(

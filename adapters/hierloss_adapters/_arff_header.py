@@ -35,11 +35,16 @@ class Attribute(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What stands above the rows; `position` is that of the attribute with the classes."""
+    """What stands above the rows.
+
+    `position` is that of the attribute with the classes, where they are asked for; `line` is that
+    of @data.
+    """
 
     relation: str
     attributes: tuple[Attribute, ...]
-    position: int
+    position: int | None
+    line: int
 
 
 def without_comments(lines: Lines) -> Lines:
@@ -75,7 +80,7 @@ def unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if re.fullmatch(_QUOTED, text) else text
 
 
-def read_header(path: Source, lines: Lines) -> Header:
+def read_header(path: Source, lines: Lines, *, labelled: bool = True) -> Header:
     """The declarations; the lines are left where the rows begin."""
     relation, attributes = "", []
     number = 1
@@ -86,7 +91,8 @@ def read_header(path: Source, lines: Lines) -> Header:
         elif keyword.lower() == "@attribute":
             attributes.append(_attribute(path, number, "".join(rest)))
         elif line.lower() == "@data":
-            return Header(relation, _renamed(attributes), _position(path, number, attributes))
+            position = _position(path, number, attributes) if labelled else None
+            return Header(relation, _renamed(attributes), position, number)
         else:
             problem = f"expected @relation, @attribute or @data, got {_short(line)}; mend the line"
             raise at(path, number, problem)

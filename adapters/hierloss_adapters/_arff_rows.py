@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hierloss import HierarchyError
 from hierloss_adapters._arff_header import Attribute, Header, Lines, cells, unquoted
 from hierloss_adapters._files import Source, at
 
@@ -58,16 +57,17 @@ def read_rows(
         try:
             row = _cells(line, header, sparse_base)
             values.extend(_numbers(row, plans))
-            text = row[header.position]
+            text = "" if header.position is None else row[header.position]
             if text not in known:
                 known[text] = read_labels(text)
             labels.append(known[text])
         except ValueError as error:
             raise at(path, number, str(error)) from error
         numbers.append(number)
-    if not labels:
-        raise HierarchyError(f"{path}: expected rows below @data, got none; is the file whole?")
-    features = np.frombuffer(values, values.typecode).reshape(len(labels), -1)
+    if not labels and header.position is not None:
+        raise at(path, header.line, "expected rows below @data, got none; is the file whole?")
+    width = sum(1 for _ in feature_names(header.attributes))
+    features = np.frombuffer(values, values.typecode).reshape(len(labels), width)
     _check_finite(path, features, numbers)
     return Rows(features, tuple(labels))
 
@@ -123,7 +123,7 @@ def _sparse(line: str, header: Header, base: int) -> list[str]:
         if index in given:
             raise ValueError(f"expected each attribute once, got {index + base} again")
         given[index] = value
-    if header.position not in given:
+    if header.position is not None and header.position not in given:
         raise ValueError(
             f"expected the classes as '{header.position + base} LABELS' in the row, got none; add "
             "them, or tell the number of the first attribute by sparse_base"

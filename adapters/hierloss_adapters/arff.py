@@ -18,7 +18,7 @@ from hierloss_adapters._arff_rows import Labels, feature_names, read_rows
 from hierloss_adapters._files import Source, at, stream_lines
 from hierloss_adapters.graph import by_level
 
-__all__ = ["Arff", "read_arff"]
+__all__ = ["Arff", "read_arff", "read_arff_features"]
 
 Kind = Literal["tree", "dag"]
 
@@ -88,7 +88,8 @@ def read_arff(
         encoding: The encoding of the file.
 
     Raises:
-        HierarchyError: A line is malformed, as the message says, or there is no row.
+        HierarchyError: A line is malformed, as the message says, or there is no row. The type
+            `timeseries` of Clus is not read.
         CycleError: The edges have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -119,12 +120,12 @@ def read_arff(
     _check_options(kind, sep, zero_ends, sparse_base, dtype)
     lines = without_comments(stream_lines(path, encoding))
     header = read_header(path, lines)
-    classes = header.attributes[header.position]
+    (classes,) = (x for x in header.attributes if x.type == "classes")
     hierarchy = _declared(path, classes, kind, sep, zero_ends, on_cycle)
     read = _LabelReader(hierarchy, sep, zero_ends)
     rows = read_rows(path, lines, header, read, sparse_base=sparse_base, dtype=dtype)
     if hierarchy is None and not read.found:
-        raise HierarchyError(f"{path}: expected at least one class in the rows, got none")
+        raise at(path, header.line, "expected at least one class in the rows below, got none")
     used = [x for x in header.attributes if x.type in ("numeric", "nominal")]
     return Arff(
         relation=header.relation,
@@ -135,6 +136,30 @@ def read_arff(
         labels=rows.labels,
         ignored=tuple(x.name for x in header.attributes if x.type == "ignored"),
     )
+
+
+def read_arff_features(
+    path: Source,
+    *,
+    sparse_base: int = 1,
+    dtype: DTypeLike = np.float32,
+    encoding: str = "utf-8",
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Read only the features of an ARFF file, which need not have labels.
+
+    Arguments, and what features are, as in `read_arff`.
+
+    Returns:
+        `(samples, d)` numbers, and the name of each feature.
+
+    Raises:
+        HierarchyError: A line is malformed, as the message says.
+    """
+    _check_options(None, "/", False, sparse_base, dtype)
+    lines = without_comments(stream_lines(path, encoding))
+    header = read_header(path, lines, labelled=False)
+    rows = read_rows(path, lines, header, lambda _: (), sparse_base=sparse_base, dtype=dtype)
+    return rows.features, tuple(feature_names(header.attributes))
 
 
 class _LabelReader:
@@ -187,7 +212,8 @@ def _declared(
         if kind == "dag":
             return _dag(classes.values, sep, on_cycle)
         return Hierarchy.from_paths((_cut(x, sep) if zero_ends else x for x in classes.values), sep)
-    except CycleError:
+    except CycleError as error:
+        error.args = (str(at(path, classes.line, str(error))),)
         raise
     except HierarchyError as error:
         raise at(path, classes.line, str(error)) from error
