@@ -29,6 +29,7 @@ pd = pytest.importorskip("pandas", reason="pandas is missing: pip install hierlo
 
 from scipy import sparse  # noqa: E402
 from sklearn.base import clone  # noqa: E402
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier  # noqa: E402
 from sklearn.exceptions import DataConversionWarning, NotFittedError  # noqa: E402
 from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: E402
 from sklearn.metrics import accuracy_score, f1_score, get_scorer  # noqa: E402
@@ -309,8 +310,33 @@ def test_numbers_are_classes_without_parents_and_refused_beside_a_hierarchy() ->
 
 def test_tools_that_number_the_classes_are_told_of_a_matrix() -> None:
     x, y = np.tile(X, (3, 1)), np.tile(PATHS, 3)
-    with pytest.raises(ValueError, match="pass a matrix to those"):
+    with pytest.raises(ValueError, match=r"pass hierarchy\.encode.* to cross_val_predict"):
         cross_val_predict(quick(TREE), x, y, cv=KFold(3), method="predict_proba")
+    matrix = TREE.encode([[name] for name in y]).numpy()
+    p = cross_val_predict(quick(TREE), x, matrix, cv=KFold(3), method="predict_proba")
+    folds = [quick(TREE).fit(x[a], matrix[a]).predict_proba(x[b]) for a, b in KFold(3).split(x)]
+    assert np.array_equal(p, np.concatenate(folds))
+    assert TREE.is_coherent(torch.from_numpy(p))
+
+
+TWO = [("one", quick(TREE)), ("two", quick(TREE))]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        VotingClassifier(TWO),
+        BaggingClassifier(quick(TREE), n_estimators=2),
+        StackingClassifier(TWO, cv=KFold(2)),
+    ],
+    ids=["voting", "bagging", "stacking"],
+)
+def test_ensembles_take_neither_names_beside_a_hierarchy_nor_a_matrix(tool) -> None:
+    x = np.tile(X, (3, 1))
+    with pytest.raises(ValueError, match="no hierarchy to voting, bagging and stacking"):
+        clone(tool).fit(x, np.tile(PATHS, 3))
+    with pytest.raises((ValueError, NotImplementedError), match=r"1d array|not supported"):
+        clone(tool).fit(x, np.tile(MATRIX, (3, 1)))
 
 
 def test_columns_in_another_order_are_refused_as_scorers_go_by_position() -> None:
@@ -334,6 +360,32 @@ def test_a_fit_that_failed_is_no_fit() -> None:
             model.predict(X)
 
 
+def test_a_training_that_failed_leaves_what_was_there() -> None:
+    model = quick(TREE, lr=1e30, batch_size=2)
+    before = dict(vars(model))
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="finite loss"):
+            fit(X, MATRIX)
+        assert vars(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_training_that_failed_leaves_the_last_one(warm_start: bool) -> None:
+    options = {"warm_start": warm_start, "max_iter": 5}
+    model, twin = (quick(TREE, **options).fit(X, MATRIX) for _ in range(2))
+    for y, weight in ((MATRIX, None), (np.full(6, "zzz"), None), (MATRIX, np.zeros(6))):
+        with pytest.raises(ValueError, match=r"finite loss|'zzz'|at least one non-zero number"):
+            model.set_params(lr=1e30).fit(X, y, sample_weight=weight)
+        same_bits(model, twin)
+        assert model.n_iter_ == len(model.loss_curve_) == 5
+        assert np.array_equal(model.predict(X), twin.predict(X))
+    model.set_params(lr=QUICK["lr"])
+    same_bits(model.fit(X, MATRIX), twin.fit(X, MATRIX))
+    same_bits(model.partial_fit(X, MATRIX), twin.partial_fit(X, MATRIX))
+
+
 def test_a_missing_label_is_named() -> None:
     with pytest.raises(ValueError, match="got None beside names"):
         quick().fit(X[:2], np.array(["a/b", None], dtype=object))
@@ -343,6 +395,14 @@ def test_another_hierarchy_does_not_go_on() -> None:
     model = quick(TREE, warm_start=True).fit(X, PATHS)
     with pytest.raises(ValueError, match="hierarchy of the first fit"):
         model.set_params(hierarchy=Hierarchy.from_paths(["a/b", "c"])).fit(X, PATHS)
+
+
+@pytest.mark.parametrize("other", [{"hidden": 99}, {"layers": 3}, {"module": nn.Linear}])
+def test_another_network_does_not_go_on(other) -> None:
+    model = quick(TREE, warm_start=True).fit(X, PATHS)
+    with pytest.raises(ValueError, match="expected the network of the first fit to go on"):
+        model.set_params(**other).fit(X, PATHS)
+    model.set_params(warm_start=False).fit(X, PATHS)
 
 
 def test_aliases_are_labels() -> None:
@@ -460,6 +520,24 @@ def test_sample_weights() -> None:
         even.score(X, MATRIX, sample_weight=weight),
         even.score(X.repeat(weight, 0), MATRIX.repeat(weight, 0)),
     )
+
+
+def test_sample_weights_keep_their_proportion_from_call_to_call() -> None:
+    model = quick(TREE, module=partial(constant, [0.0] * 5), lr=1e-12)
+    for weight in (1.0, 0.25, np.array([0.5, 0, 0, 0, 0, 0])):
+        model.partial_fit(X, MATRIX, sample_weight=weight)
+    assert_close(model.loss_curve_, [math.log(2) * share for share in (1, 0.25, 0.5)])
+
+
+def test_weights_of_zero_teach_nothing() -> None:
+    model, twin = quick(TREE), quick(TREE)
+    model.partial_fit(X, MATRIX, sample_weight=np.zeros(6))
+    assert model.predict_proba(X).shape == (6, 5)
+    assert model.n_iter_ == 0
+    for weight in (None, np.zeros(6), None):
+        model.partial_fit(X, MATRIX, sample_weight=weight)
+    same_bits(model, twin.partial_fit(X, MATRIX).partial_fit(X, MATRIX))
+    assert model.n_iter_ == 2
 
 
 def test_sparse_features_are_learned_as_dense_ones() -> None:
@@ -621,7 +699,7 @@ def test_scorers_take_all_columns_of_two_classes(scoring) -> None:
     h = Hierarchy.from_paths(["a/b"])
     model = quick(h).fit(X[:3], [[1, 0], [1, 1], [0, 0]])
     assert get_scorer(scoring)(model, X[:3], [[1, 0], [1, 1], [0, 0]]) == 1
-    assert [x.tolist() for x in model.classes_] == [[0, 1], [0, 1]]
+    assert model.classes_.tolist() == [[0, 1], [0, 1]]
     assert_close(
         model.score(X[:3], ["a", "a/b", "a"]), model.score(X[:3], [[1, 0], [1, 1], [1, 0]])
     )
@@ -695,6 +773,8 @@ WRONG = {
     "batch": ({"batch_size": 0}, PATHS, "batch_size above 0, got 0"),
     "epochs": ({"max_iter": 0}, PATHS, "max_iter above 0"),
     "threshold": ({"threshold": 2}, PATHS, "threshold from 0 to 1, got 2"),
+    "share held out": ({"validation_fraction": 1}, PATHS, "between 0 and 1, got 1"),
+    "nothing held out": ({"validation_fraction": 0.0}, PATHS, "between 0 and 1, got 0.0"),
     "weight": ({"weight": [1.0, 2.0]}, PATHS, "weight for each class"),
     "name of a weight": ({"weight": {"c": 1.0}}, PATHS, "'c'"),
     "lr": ({"lr": 1e30}, PATHS, "finite loss"),
@@ -734,6 +814,10 @@ def test_wrong_types_say_what_was_expected() -> None:
 def test_weights_below_zero_and_wrong_calls() -> None:
     with pytest.raises(ValueError, match="sample_weight of 0 or more"):
         quick().fit(X, PATHS, sample_weight=[-1, 1, 1, 1, 1, 1])
+    with pytest.raises(ValueError, match="sample_weight of 0 or more for each of 6 samples, got 5"):
+        quick().fit(X, PATHS, sample_weight=np.ones(5))
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        quick().fit(X, PATHS, sample_weight=np.zeros(6))
     with pytest.raises(ValueError, match="early_stopping=False"):
         quick(TREE, early_stopping=True).partial_fit(X, PATHS)
     with pytest.raises(ValueError, match="expected classes in the first call"):

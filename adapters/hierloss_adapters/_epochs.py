@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sklearn.metrics import average_precision_score
-from sklearn.utils import gen_batches
+from sklearn.utils import check_array, column_or_1d, gen_batches
 from torch import Tensor, nn
 
 import hierloss.functional as HF
@@ -41,18 +43,62 @@ class Rows(NamedTuple):
         weight = None if self.weight is None else self.weight[rows]
         return Rows(self.x[rows], self.y[rows], weight)
 
+    def counting(self) -> Rows:
+        """The same without the samples whose weight is 0."""
+        return self if self.weight is None else self.take(np.flatnonzero(self.weight))
+
     def scaled(self) -> Rows:
-        """The same with weights whose mean is 1, and without the samples that have none."""
+        """Those with weights whose mean is 1.
+
+        Raises:
+            ValueError: All weights are 0.
+        """
         if self.weight is None:
             return self
-        kept = np.flatnonzero(self.weight)
-        return self.take(kept)._replace(weight=self.weight[kept] / self.weight[kept].mean())
+        if not len(self.weight):
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return self._replace(weight=self.weight / self.weight.mean())
 
     def batch(self, rows: NDArray[Any], device: torch.device) -> Batch:
         """Some of them as tensors."""
         x, y = (dense(part[rows]).to(device) for part in (self.x, self.y))
         weight = None if self.weight is None else torch.tensor(self.weight[rows]).to(x)
         return x, y, weight
+
+
+def checked_weight(weight: Any, samples: int) -> NDArray[np.float64]:
+    """The weights of samples, `(samples,)`, where one number is that of all.
+
+    Raises:
+        ValueError: They are of another number, or below 0.
+    """
+    given = np.full(samples, weight) if isinstance(weight, Real) else weight
+    array = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    found: NDArray[np.float64] = column_or_1d(array)
+    if len(found) != samples or (found < 0).any():
+        raise ValueError(
+            f"expected sample_weight of 0 or more for each of {samples} samples, got "
+            f"{len(found)} from {found.min():g} to {found.max():g}"
+        )
+    return found
+
+
+@contextmanager
+def all_or_nothing(thing: object, *parts: str) -> Iterator[None]:
+    """Leave a thing as it was if what is done to it fails.
+
+    Args:
+        thing: The thing.
+        parts: The names of attributes that are changed in place.
+    """
+    before = dict(vars(thing))
+    vars(thing).update({name: deepcopy(before[name]) for name in parts if name in before})
+    try:
+        yield
+    except BaseException:
+        vars(thing).clear()
+        vars(thing).update(before)
+        raise
 
 
 class Done(NamedTuple):

@@ -183,8 +183,9 @@ def _are_numbers(labels: Labels) -> bool:
 def _numbered() -> ValueError:
     return ValueError(
         "expected names of classes, got numbers, which some tools of scikit-learn give to classes "
-        "in an order of their own; pass a matrix to those, and if the numbers are columns of the "
-        "hierarchy, np.array(hierarchy.names)[y]"
+        "in an order of their own: pass hierarchy.encode([[name] for name in y]).numpy() to "
+        "cross_val_predict, and no hierarchy to voting, bagging and stacking; if the numbers are "
+        "columns of the hierarchy, np.array(hierarchy.names)[y]"
     )
 
 

@@ -20,14 +20,15 @@ try:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_consistent_length, check_random_state
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError(
         'expected scikit-learn 1.6 or later, got none such; pip install "hierloss[sklearn]"'
     ) from error
 
+from hierloss_adapters import _epochs
 from hierloss_adapters import _label_forms as forms
-from hierloss_adapters._epochs import Patience, Rows, epochs, pooled_score, probabilities, train
+from hierloss_adapters._epochs import Rows, all_or_nothing, checked_weight, pooled_score
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -88,7 +89,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Attributes:
         hierarchy_: The hierarchy of the classes; its names are in column order.
         classes_: What answers are made of: the labels, in column order. For a matrix it is 0 and 1
-            for each column, as scikit-learn has it, whose scorers look here.
+            for each column, `(n, 2)`, as scikit-learn has it, whose scorers look here.
         module_: The network.
         n_features_in_: The number of features.
         feature_names_in_: Their names, where all of them are strings.
@@ -162,7 +163,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         y: ArrayLike | Iterable[Iterable[str]],
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn from samples.
+        """Learn from samples; what fails leaves all as it was.
 
         Args:
             X: `(samples, features)`, dense or sparse. They are best scaled before.
@@ -173,11 +174,12 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             ValueError: An argument is not what it has to be.
             UnknownClassError: A label is not that of a class.
         """
-        rows = self._rows(X, y, sample_weight, begin=not (self.warm_start and self._begun()))
-        held_out = None
-        if self.early_stopping:
-            rows, held_out = self._split(rows)
-        self._train(rows, held_out, self.max_iter)
+        with all_or_nothing(self, "module_", "_moments"):
+            begin = not (self.warm_start and self._begun())
+            rows, held_out = self._rows(X, y, sample_weight, begin=begin).scaled(), None
+            if self.early_stopping:
+                rows, held_out = self._split(rows)
+            self._train(rows, held_out, self.max_iter)
         return self
 
     def partial_fit(
@@ -194,7 +196,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             y: As in `fit`.
             classes: All labels that will come, one for each class or path; needed in the first
                 call, unless there is a hierarchy.
-            sample_weight: As in `fit`.
+            sample_weight: `(samples,)`, 0 or more, which multiply the loss as they are: they keep
+                their proportion from call to call.
         """
         if self.early_stopping:
             raise ValueError("expected early_stopping=False for partial_fit, got True")
@@ -203,8 +206,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
                 "expected classes in the first call of partial_fit, got none; pass all labels "
                 "that will come, or hierarchy= to the classifier"
             )
-        rows = self._rows(X, y, sample_weight, begin=not self._begun(), classes=classes)
-        self._train(rows, None, 1)
+        with all_or_nothing(self, "module_", "_moments"):
+            rows = self._rows(X, y, sample_weight, begin=not self._begun(), classes=classes)
+            self._train(rows, None, 1 if rows.x.shape[0] else 0)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -245,7 +249,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         labels = forms.read(y, len(self.hierarchy_))
         target = forms.encode(labels, self.hierarchy_, self._called)
         check_consistent_length(p, target)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, p)
+        weight = None if sample_weight is None else checked_weight(sample_weight, len(p))
         return self._score(p, target, weight)
 
     def __sklearn_tags__(self) -> Any:
@@ -270,44 +274,46 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         labels = forms.read(y, None if known is None else len(known))
         check_consistent_length(x, labels.values)
         if begin:
-            if self._begun():
-                del self.module_
             matrix = labels.form in ("matrix", "sparse")
             self._begin(labels, labels if matrix or classes is None else forms.read(classes))
         elif self.hierarchy not in (None, self.hierarchy_):
             raise ValueError("expected the hierarchy of the first fit to go on with, got another")
+        elif self._built != self._parts():
+            raise ValueError(
+                f"expected the network of the first fit to go on with, {self._built}, got "
+                f"{self._parts()}; clone the classifier to begin anew"
+            )
         target = forms.encode(labels, self.hierarchy_, self._called)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
-            if not (weight >= 0).all() or not weight.any():
-                raise ValueError("expected sample_weight of 0 or more, not all of them zero")
+        weight = None if sample_weight is None else checked_weight(sample_weight, x.shape[0])
         if begin:
             self._build()
-        return Rows(x, target, weight).scaled()
+        return Rows(x, target, weight).counting()
 
     def _begin(self, labels: forms.Labels, known: forms.Labels) -> None:
         given = self.hierarchy is not None
         self.hierarchy_: Hierarchy = self.hierarchy or forms.inferred(known, self.sep)
         self._called = forms.classes_of(known, self.hierarchy_, given)
         self._form = labels.form
-        marks = self._form in ("matrix", "sparse")
-        self.classes_ = [np.arange(2)] * len(self.hierarchy_) if marks else self._called
+        pairs = np.tile(np.arange(2), (len(self.hierarchy_), 1))
+        self.classes_ = pairs if self._form in ("matrix", "sparse") else self._called
 
     def _build(self) -> None:
         """A network that has learned nothing."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._moments: dict[int, dict[str, Tensor]] = {}
         self.loss_curve_: list[float] = []
+        self._built = self._parts()
         with seeded(self._seed):
             self.module_ = self._network(self.n_features_in_, len(self.hierarchy_))
+
+    def _parts(self) -> dict[str, Any]:
+        names = ("hidden", "layers", "dropout") if self.module is None else ("module",)
+        return {name: getattr(self, name) for name in names}
 
     def _network(self, features: int, classes: int) -> nn.Module:
         if self.module is not None:
             return self.module(features, classes)
-        return MLP(
-            self.hierarchy_, features, hidden=self.hidden, layers=self.layers, dropout=self.dropout
-        ).network
+        return MLP(self.hierarchy_, features, **self._parts()).network
 
     def _split(self, rows: Rows) -> tuple[Rows, Rows]:
         parts = train_test_split(
@@ -325,11 +331,11 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         )
         optimizer.load_state_dict({**optimizer.state_dict(), "state": self._moments})
         loss = self._loss().to(device)
-        done = epochs(
+        done = _epochs.epochs(
             network,
-            partial(train, network, loss, optimizer, rows, self.batch_size, device),
+            partial(_epochs.train, network, loss, optimizer, rows, self.batch_size, device),
             None if held_out is None else partial(self._judge, held_out),
-            Patience(self.n_iter_no_change, self.tol),
+            _epochs.Patience(self.n_iter_no_change, self.tol),
             range(len(self.loss_curve_), len(self.loss_curve_) + number),
             seed=self._seed,
             shown=self.verbose,
@@ -371,7 +377,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
 
     def _probabilities(self, x: Any) -> NDArray[np.float32]:
         device = torch.device(self.device)
-        return probabilities(self.module_.to(device), x, self.hierarchy_, device)
+        return _epochs.probabilities(self.module_.to(device), x, self.hierarchy_, device)
 
     def _score(self, p: NDArray[Any], y: Any, weight: NDArray[Any] | None) -> float:
         by_class = self._by_class(self.weight)
@@ -387,5 +393,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             )
         for what in ("batch_size", "max_iter", "n_iter_no_change", "lr"):
             check_positive(what, getattr(self, what))
-        for what in ("threshold", "validation_fraction"):
-            check_share(what, getattr(self, what))
+        check_share("threshold", self.threshold)
+        share = self.validation_fraction
+        if not 0 < share < 1:
+            raise ValueError(f"expected validation_fraction between 0 and 1, got {share!r}")
