@@ -31,6 +31,10 @@ class Settings:
             value = getattr(self, what)
             if value is not None and not value > 0:
                 raise ValueError(f"expected {what} above 0, got {value!r}")
+        for what in ("weight_decay", "seed"):
+            value = getattr(self, what)
+            if not value >= 0:
+                raise ValueError(f"expected {what} of 0 or more, got {value!r}")
         stages = self.epochs if isinstance(self.epochs, tuple) else (self.epochs,)
         if min(stages, default=0) < 1:
             raise ValueError(f"expected epochs of 1 or more, got {self.epochs!r}")

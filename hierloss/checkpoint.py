@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_origin
 
 import torch
 from numpy.typing import NDArray
@@ -22,6 +23,16 @@ FORMAT = 1
 
 #: The models that the command line trains: the systems of the paper, and the plain MLP.
 MODELS: Mapping[str, Callable[..., Model]] = MappingProxyType({"MLP": MLP, **SYSTEMS})
+
+#: What options of these types may be, in Python and in words.
+_TYPES: Mapping[Any, tuple[tuple[type, ...], str]] = MappingProxyType(
+    {
+        int: ((int,), "a whole number"),
+        float: ((float, int), "a number"),
+        bool: ((bool,), "true or false"),
+        Sequence: ((list, tuple), "a list of numbers"),
+    }
+)
 
 
 def build(
@@ -52,6 +63,8 @@ def build(
         raise ValueError(f"expected a model of {', '.join(MODELS)}, got {name!r}")
     weight = torch.ones(len(hierarchy))
     weight[[hierarchy.index(x) for x in left_out]] = 0.0
+    for option, value in (options or {}).items():
+        _check_option(name, option, value)
     try:
         return MODELS[name](
             hierarchy, features, weight=weight if left_out else None, **(options or {})
@@ -60,6 +73,19 @@ def build(
         raise ValueError(
             f"expected options of {name}, got {dict(options or {})}: {error}"
         ) from error
+
+
+def _check_option(name: str, option: str, value: object) -> None:
+    """Raise unless an option of a model is of the type that it is annotated with."""
+    known = dict(inspect.signature(MODELS[name], eval_str=True).parameters)
+    for other in ("hierarchy", "features", "weight"):
+        del known[other]
+    if option not in known:
+        raise ValueError(f"expected options of {name}: {', '.join(known)}, got {option!r}")
+    wanted = known[option].annotation
+    types, words = _TYPES.get(get_origin(wanted) or wanted, ((object,), ""))
+    if not isinstance(value, types) or (isinstance(value, bool) and wanted in (int, float)):
+        raise ValueError(f"expected {option} of {name} to be {words}, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +116,24 @@ class Checkpoint:
         """The names of the classes that are predicted, in column order."""
         return [name for name in self.model.hierarchy if name not in self.left_out]
 
-    def predict(self, features: NDArray[Any]) -> Tensor:
-        """Coherent probabilities of `classes`, one row for each row of features."""
+    def predict(self, features: NDArray[Any], rows: Sequence[object] | None = None) -> Tensor:
+        """Coherent probabilities of `classes`, one row for each row of features.
+
+        Args:
+            features: `(samples, d)`; NaN where one is missing.
+            rows: What an error calls the samples, by default their number from 0.
+
+        Raises:
+            ValueError: Features so large that no probabilities follow.
+        """
         device = next(self.model.parameters()).device
-        p = self.model.predict(self.standardise(features).to(device)).cpu()
+        p = self.model.predict(self.standardise(features, rows).to(device)).cpu()
+        lost = p.isnan().any(1).nonzero()[:, 0].tolist()
+        if lost:
+            raise ValueError(
+                f"row {rows[lost[0]] if rows else lost[0]}: expected features of the size of those "
+                "in training, got such that probabilities are NaN"
+            )
         return p[:, [self.model.hierarchy.index(x) for x in self.classes]]
 
     def save(self, path: Path) -> None:

@@ -35,6 +35,19 @@ def _options(context: click.Context, option: click.Parameter, given: tuple[str, 
     return found
 
 
+def _device(context: click.Context, option: click.Parameter, name: str) -> str:
+    """A device that a tensor can be on."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(
+            f"expected a device that is there, such as cpu, got {name!r}, and PyTorch finds none"
+        ) from error
+    return name
+
+
 @click.command()
 @click.argument("file", type=IN_FILE)
 @click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
@@ -65,8 +78,20 @@ def _options(context: click.Context, option: click.Parameter, given: tuple[str, 
 @click.option("--batch", default=32, show_default=True, help="Rows of a batch.")
 @click.option("--lr", default=1e-3, show_default=True, help="The learning rate.")
 @click.option("--weight-decay", default=1e-5, show_default=True, help="The L2 penalty.")
-@click.option("--seed", default=0, show_default=True, help="Where randomness starts.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train, such as cuda.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Where randomness starts.",
+)
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    help="Where to train, such as cuda.",
+)
 @click.option(
     "--out", type=OUT_FILE, default="model.safetensors", show_default=True, help="The model's file."
 )
@@ -148,7 +173,13 @@ def train(
 @click.option("--id", metavar="COLUMN", help="The column that names the rows.")
 @click.option("--threshold", type=float, help="Only classes with this probability or a higher one.")
 @click.option("--top", type=int, help="Only the likeliest classes, so many.")
-@click.option("--block", default=1024, show_default=True, help="Rows in memory at a time.")
+@click.option(
+    "--block",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    help="Rows in memory at a time.",
+)
 @_explained
 def predict(
     model: Path,
@@ -174,9 +205,12 @@ def predict(
     blocks = read_features(file, checkpoint.features, id=id, size=block)
     with write_table(out) as table, console.status("predicting") as status:
         for columns in tables(checkpoint, blocks, id=id or "row", threshold=threshold, top=top):
+            if columns[id or "row"]:  # a Parquet file has its types from the first rows
+                table.write(columns)
+                rows += len(set(columns[id or "row"]))
+                status.update(f"{rows:,} rows")
+        if not rows:
             table.write(columns)
-            rows += len(set(columns[id or "row"]))
-            status.update(f"{rows:,} rows")
     console.print(f"wrote {out}")
 
 

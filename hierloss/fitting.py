@@ -41,9 +41,9 @@ def split(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Sampl
         ValueError: Nothing would be left of either.
     """
     n = len(samples.features)
-    held_out = round(share * n)
     if share == 0:
         return samples, None
+    held_out = round(share * n) if 0 < share < 1 else 0
     if not 0 < held_out < n:
         raise ValueError(f"expected a share of {n} samples that leaves some of both, got {share}")
     drawn = np.random.default_rng(seed).permutation(n)

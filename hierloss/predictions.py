@@ -35,6 +35,9 @@ def tables(
         id: What the column is called that names them.
         threshold: The least probability.
         top: The greatest number of classes of a sample.
+
+    Raises:
+        ValueError: A threshold or a top that is none, or features so large that nothing follows.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
@@ -42,7 +45,7 @@ def tables(
         raise ValueError(f"expected a top of 1 or more, got {top}")
     classes = checkpoint.classes
     for block in blocks:
-        p = checkpoint.predict(block.features)
+        p = checkpoint.predict(block.features, block.ids)
         if threshold is None and top is None:
             yield {id: block.ids, **dict(zip(classes, p.T.numpy(), strict=True))}
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +61,28 @@ class Standardiser:
         scaler = StandardScaler().fit(imputer.fit_transform(features.astype(np.float64)))
         return cls(scaler.mean_, scaler.scale_)
 
-    def __call__(self, features: NDArray[Any]) -> Tensor:
-        """The features standardised, `(samples, d)` float32, none of them missing."""
+    def __call__(self, features: NDArray[Any], rows: Sequence[object] | None = None) -> Tensor:
+        """The features standardised, `(samples, d)` float32, none of them missing.
+
+        Args:
+            features: `(samples, d)`; NaN where one is missing.
+            rows: What an error calls the samples, by default their number from 0.
+
+        Raises:
+            ValueError: Another number of features, or one that float32 cannot hold.
+        """
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise ValueError(
                 f"expected features of shape (samples, {len(self.mean)}) as in training, "
                 f"got {features.shape}"
             )
-        z = (features - self.mean) / self.scale
+        with np.errstate(over="ignore"):
+            z = (features - self.mean) / self.scale
+        large = np.argwhere(np.abs(z) > np.finfo(np.float32).max)
+        if len(large):
+            row, column = large[0]
+            raise ValueError(
+                f"row {rows[row] if rows else row}: expected features that float32 can hold once "
+                f"they are standardised, got {features[row, column]:g}"
+            )
         return torch.from_numpy(np.where(np.isnan(z), 0, z).astype(np.float32))

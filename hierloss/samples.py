@@ -55,9 +55,11 @@ def read_samples(
 ) -> Samples:
     """Read samples and their classes.
 
-    In an ARFF file the last attribute has the classes. In a table, a CSV, TSV or Parquet file, a
-    column has their names, or each class has a column of its own with 0 and 1, or nothing where
-    that is unknown. All other columns are features.
+    In an ARFF file the attribute of type `hierarchical` has the classes. In a table, a CSV, TSV or
+    Parquet file, a column has their names, also as lists in a Parquet file. Or classes have columns
+    of their own with 0 and 1, or nothing where that is unknown; a class without a column is
+    positive if one below it is, else unknown if one below it is, else negative. All other columns
+    are features.
 
     Args:
         path: The file; its name says what it is.
@@ -67,7 +69,8 @@ def read_samples(
         ignore: Columns that are no features.
 
     Raises:
-        ValueError: A class is unknown, a column missing, a cell no number, or there are no rows.
+        ValueError: A class is unknown, a column missing, a cell no number or too large a one, a
+            class has two columns, or is 0 where one below it is 1, or there are no rows.
         ImportError: pyarrow is missing, and the file is a Parquet file.
     """
     if _is_arff(path):
@@ -76,6 +79,8 @@ def read_samples(
         return _from_arff(path, hierarchy, ignore)
     if hierarchy is None:
         raise ValueError(f"{path}: expected a hierarchy beside a table, got none")
+    if not sep:
+        raise ValueError("expected a separator between the names of classes, got ''")
     samples = _from_table(path, hierarchy, labels, sep, ignore)
     if not len(samples.features):
         raise ValueError(f"{path}: expected rows below the header, got none")
@@ -87,7 +92,8 @@ def read_features(
 ) -> Iterator[Block]:
     """Read features by their names, a number of samples at a time.
 
-    Of a table only so many rows are in memory; an ARFF file is read as a whole.
+    Of a table only so many rows are in memory; an ARFF file is read as a whole, and needs no
+    classes. Of a file without rows there is one block of no samples.
 
     Args:
         path: An ARFF, CSV, TSV or Parquet file.
@@ -96,7 +102,7 @@ def read_features(
         size: How many samples at a time.
 
     Raises:
-        ValueError: A feature is missing, or a cell is no number.
+        ValueError: A feature is missing, or a cell is no number or too large a one.
     """
     if _is_arff(path):
         yield from _arff_blocks(path, names, id, size)
@@ -109,6 +115,8 @@ def read_features(
         features = _features(path, columns, names, done + 1)
         yield Block(columns[id] if id else _numbered(done, len(features)), features)
         done += len(features)
+    if not done:
+        yield Block([], np.empty((0, len(names))))
 
 
 def _from_arff(path: Path, hierarchy: Hierarchy | None, ignore: Sequence[str]) -> Samples:
@@ -123,7 +131,9 @@ def _from_arff(path: Path, hierarchy: Hierarchy | None, ignore: Sequence[str]) -
     ignored |= {name for name in ignore if not arff.attributes[name]}
     kept = [i for i, name in enumerate(arff.feature_names) if name not in ignored]
     names = tuple(arff.feature_names[i] for i in kept)
-    return Samples(arff.features[:, kept], names, hierarchy.encode(arff.labels), hierarchy)
+    features = arff.features[:, kept]
+    _check_size(path, features, names, 1)
+    return Samples(features, names, hierarchy.encode(arff.labels), hierarchy)
 
 
 def _from_table(
@@ -141,6 +151,7 @@ def _from_table(
             f"{path}: expected a column called like a class, such as {hierarchy.names[0]!r}, got "
             "none; or say which column has the names of the classes, with --labels"
         )
+    _check_once(path, marks, hierarchy)
     apart = {*ignore, *marks, labels}
     names = [name for name in columns if name not in apart]
     if not names:
@@ -162,7 +173,7 @@ def _named(
     path: Path, cells: Sequence[object], labels: str, sep: str, hierarchy: Hierarchy, first: int
 ) -> Tensor:
     """The target of names of classes."""
-    split = [[x.strip() for x in str(cell or "").split(sep) if x.strip()] for cell in cells]
+    split = [_names(cell, sep) for cell in cells]
     for row, names in enumerate(split, first):
         for name in names:
             if not _is_class(name, hierarchy):
@@ -173,6 +184,26 @@ def _named(
     return hierarchy.encode(split)
 
 
+def _names(cell: object, sep: str) -> list[str]:
+    """The names in a cell, which a Parquet file may have as a list."""
+    if cell is None:
+        return []
+    given = cell if isinstance(cell, list) else str(cell).split(sep)
+    return [name for name in (str(x).strip() for x in given) if name]
+
+
+def _check_once(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:
+    """Raise if a class has a column by its name and another by an alias."""
+    seen: dict[int, str] = {}
+    for name in marks:
+        other = seen.setdefault(hierarchy.index(name), name)
+        if other != name:
+            raise ValueError(
+                f"{path}: expected one column for a class, got {other!r} and {name!r}, which are "
+                "the same class; pass over one of them with --ignore"
+            )
+
+
 def _marked(
     path: Path,
     block: dict[str, list[object]],
@@ -180,7 +211,7 @@ def _marked(
     hierarchy: Hierarchy,
     first: int,
 ) -> Tensor:
-    """The target of columns for classes; what is above them follows, where it has no column."""
+    """The target of columns for classes; what is above them follows, where they do not say it."""
     found = _features(path, block, marks, first, {"true": "1", "false": "0"})
     wrong = np.argwhere((found != 0) & (found != 1) & ~np.isnan(found))
     if len(wrong):
@@ -195,6 +226,16 @@ def _marked(
     above = hierarchy.close(target.isnan())  # something below is unknown
     above[:, own] = False
     target = hierarchy.close(target.masked_fill(above, torch.nan))
+    wrong = np.argwhere((found == 0) & (target[:, own] == 1).numpy())
+    if len(wrong):
+        row, column = wrong[0]
+        below = hierarchy.descendants(own[column])
+        name = next(x for i, x in enumerate(marks) if found[row, i] == 1 and own[i] in below)
+        raise ValueError(
+            f"{path}, row {first + row}: expected 1 for the ancestors of a class with 1, got "
+            f"{name!r} = 1 and its ancestor {marks[column]!r} = 0; mend one of them, or leave the "
+            "ancestor empty"
+        )
     return target if target.isnan().any() else target == 1
 
 
@@ -213,21 +254,34 @@ def _features(
         if words:
             cells = [words.get(str(x).lower(), x) for x in cells]
         found[:, i] = numbers(cells, f"{path}, column {name!r}", first)
+    _check_size(path, found, names, first)
     return found
 
 
+def _check_size(path: Path, features: NDArray[Any], names: Sequence[str], first: int) -> None:
+    """Raise if a feature is too large for a network."""
+    large = np.argwhere(np.abs(features) > np.finfo(np.float32).max)
+    if len(large):
+        row, column = large[0]
+        raise ValueError(
+            f"{path}, column {names[column]!r}, row {first + row}: expected a number that float32 "
+            f"can hold, got {features[row, column]:g}"
+        )
+
+
 def _arff_blocks(path: Path, names: Sequence[str], id: str | None, size: int) -> Iterator[Block]:
-    from hierloss_adapters.arff import read_arff
+    from hierloss_adapters.arff import read_arff_features
 
     if id is not None:
         raise ValueError(f"{path}: expected no column of ids, an ARFF file has none")
-    arff = read_arff(path, dtype=np.float64)
-    place = {name: i for i, name in enumerate(arff.feature_names)}
+    found, known = read_arff_features(path, dtype=np.float64)
+    place = {name: i for i, name in enumerate(known)}
     missing = [name for name in names if name not in place]
     if missing:
         raise ValueError(f"{path}: expected a feature {missing[0]!r} as in training, got none")
-    features = arff.features[:, [place[name] for name in names]]
-    for done in range(0, len(features), size):
+    features = found[:, [place[name] for name in names]]
+    _check_size(path, features, names, 1)
+    for done in range(0, max(len(features), 1), size):
         block = features[done : done + size]
         yield Block(_numbered(done, len(block)), block)
 

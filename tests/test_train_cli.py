@@ -86,7 +86,7 @@ def parquet(source: Path) -> Path:
     import pyarrow.parquet
 
     names = column_names(source)
-    (columns,) = read_table(source, names, size=1000)
+    columns = next(read_table(source, names, size=1000), {x: [] for x in names})
     typed = {x: numbers(columns[x], x) if x in "uvw" else columns[x] for x in names}
     target = source.with_suffix(".parquet")
     pyarrow.parquet.write_table(pyarrow.table(typed), target)
@@ -256,6 +256,127 @@ def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch) -> None:
     assert_close(a.predict(x), b.predict(x), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("named", [(), ("--threshold", 0.5)])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_without_rows_has_predictions_without_rows(
+    trained, write, tmp_path, kind, named
+) -> None:
+    model, _ = trained
+    file, out = write("u,v,w\n", "pets.csv"), tmp_path / f"p.{kind}"
+    file = parquet(file) if kind == "parquet" else file
+    ran("predict", model, file, *named, "--out", out)
+    assert column_names(out) == ["row", *(["class", "probability"] if named else PETS.names)]
+    assert list(read_table(out, ["row"])) == []
+
+
+def test_an_arff_file_without_rows_has_predictions_without_rows(trained, write, tmp_path) -> None:
+    model, file = trained
+    empty, out = (
+        write(file.read_text().partition("@data")[0] + "@data", "e.arff"),
+        tmp_path / "p.csv",
+    )
+    ran("predict", model, empty, "--out", out)
+    assert out.read_text() == "row,pet,wild,pet/cat,pet/dog\n"
+
+
+def test_first_blocks_without_predictions_spoil_no_parquet_file(trained, tmp_path) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    model, file = trained
+    wide, out = tmp_path / "wide.csv", tmp_path / "p.parquet"
+    ran("predict", model, file, "--out", wide)
+    top = np.array([read(wide)[x] for x in PETS], dtype=np.float64).max(0)
+    threshold = np.nextafter(top[:5].max() + 2e-6, 1)
+    assert (top > threshold).any()
+    ran("predict", model, file, "--block", 1, "--threshold", threshold, "--out", out)
+    assert column_names(out) == ["row", "class", "probability"]
+
+
+def test_an_arff_file_needs_no_classes_for_predictions(trained, write, tmp_path) -> None:
+    model, file = trained
+    lines = [x for x in file.read_text().splitlines() if "hierarchical" not in x]
+    plain = [x.rpartition(",")[0] if "," in x else x for x in lines]
+    labelled, out = tmp_path / "a.csv", tmp_path / "b.csv"
+    ran("predict", model, file, "--out", labelled)
+    ran("predict", model, write("\n".join(plain), "plain.arff"), "--out", out)
+    assert out.read_text() == labelled.read_text()
+    assert "an attribute of type 'hierarchical'" in failed("train", tmp_path / "plain.arff")
+
+
+@pytest.mark.parametrize("kind", ["csv", "arff"])
+def test_a_number_that_is_too_large_is_told_with_file_and_row(trained, write, kind) -> None:
+    model, file = trained
+    head, cells = file.read_text().partition("@data")[0] + "@data\n", ",pet"
+    if kind == "csv":
+        head, cells = "u,v,w\n", ""
+    bad = write(f"{head}1,2,3{cells}\n1,2,3{cells}\n1,-1e300,3{cells}\n", f"bad.{kind}")
+    message = f"{bad}, column 'v', row 3: expected a number that float32 can hold, got -1e+300"
+    assert message in failed("predict", model, bad, "--block", 2)
+    if kind == "arff":
+        assert message in failed("train", bad)
+    huge = write(f"{head}1,2,3{cells}\n1,2,3{cells}\n1,-3.3e38,3{cells}\n", f"huge.{kind}")
+    message = "row 3: expected features that float32 can hold once they are standardised, got -3.3"
+    assert message in failed("predict", model, huge, "--block", 2)
+
+
+def test_probabilities_are_numbers() -> None:
+    model = build("MLP", PETS, 1, options={"hidden": 4})
+    torch.nn.init.constant_(model.network[-1].bias, torch.nan)
+    checkpoint = Checkpoint("MLP", {}, model, ("u",), Standardiser(np.zeros(1), np.ones(1)))
+    with pytest.raises(
+        ValueError, match="row x: expected features of the size of those in training"
+    ):
+        checkpoint.predict(np.zeros((1, 1)), ["x"])
+
+
+def test_what_is_too_large_only_once_standardised() -> None:
+    standardise = Standardiser.fit(np.array([[0.0, 0.0], [0.0, 1e-9]]))
+    with pytest.raises(ValueError, match=r"row 1: .* once they are standardised, got 1e\+30"):
+        standardise(np.array([[0.0, 0.0], [0.0, 1e30]]))
+    with pytest.raises(ValueError, match=r"row x: .* once they are standardised, got 1e\+300"):
+        standardise(np.array([[0.0, 1e300]]), ["x"])
+
+
+def test_names_of_classes_may_be_numbers_or_lists(tmp_path) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    digits = Hierarchy.from_edges([("1", "0")], names=["0", "1", "2"])
+    path = tmp_path / "x.parquet"
+    columns = {"u": [1.0] * 4, "one": [0, 1, None, 2]}
+    columns["many"] = [["0", "2"], [], None, [" 1", ""]]
+    columns["numbers"] = [[0, 2], [1], None, []]
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+    def target(labels: str) -> list[list[int]]:
+        ignore = [x for x in ("one", "many", "numbers") if x != labels]
+        return read_samples(path, digits, labels=labels, ignore=ignore).target.int().tolist()
+
+    assert target("one") == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert target("many") == [[1, 0, 1], [0, 0, 0], [0, 0, 0], [1, 1, 0]]
+    assert target("numbers") == [[1, 0, 1], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    with pytest.raises(UnknownClassError, match=r"column 'many', row 1: .* got '0'"):
+        read_samples(path, PETS, labels="many", ignore=["one", "numbers"])
+
+
+def test_classes_without_a_column_follow_those_below_them(write) -> None:
+    """Above a 1 they are 1, else above an unknown unknown, else 0, as those with nothing below."""
+    h = Hierarchy.from_paths(["a/b/c", "a/d", "e"])
+    found = read_samples(write("u,a,a/b/c\n1,1,1\n1,1,0\n1,1,\n1,,1\n", "x.csv"), h)
+    nan = torch.nan
+    expected = [[1, 0, 1, 0, 1], [1, 0, 0, 0, 0], [1, 0, nan, 0, nan], [1, 0, 1, 0, 1]]
+    assert h.names == ("a", "e", "a/b", "a/d", "a/b/c")
+    assert_close(found.target, torch.tensor(expected), equal_nan=True)
+
+
+def test_a_class_has_one_column(write) -> None:
+    h = PETS.with_aliases({"cat": "pet/cat"})
+    path = write("u,pet/cat,cat\n1,1,1\n", "pets.csv")
+    with pytest.raises(ValueError, match="one column for a class, got 'pet/cat' and 'cat', which"):
+        read_samples(path, h)
+    assert read_samples(path, h, ignore=["pet/cat"]).target.tolist() == [[True, False, True, False]]
+
+
 def test_unknown_labels_and_inference_upward(write) -> None:
     file = write("u,pet/cat,pet/dog\n1,1,0\n2,,0\n3,0,\n4,0,0\n,true,false\n", "pets.csv")
     found = read_samples(file, PETS)
@@ -282,6 +403,13 @@ def test_unknown_labels_and_inference_upward(write) -> None:
         ("u,v\n1,2\n", None, "expected a column called like a class, such as 'pet'"),
         ("u,wild\n1,2\n", None, "column 'wild', row 1: expected 0 or 1"),
         ("wild\n1\n", None, "expected columns with features"),
+        ("u,c\n1e39,wild\n", "c", "column 'u', row 1: expected a number that float32 can hold"),
+        (
+            "u,pet,pet/dog\n1,1,1\n1,,1\n1,0,1\n",
+            None,
+            "pets.csv, row 3: expected 1 for the ancestors of a class with 1, got 'pet/dog' = 1 "
+            "and its ancestor 'pet' = 0",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(text, labels, message, write) -> None:
@@ -299,7 +427,32 @@ def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None
     assert "no column of labels" in failed("train", file, "--labels", "x")
     assert "expected a model of MLP" in failed("train", file, "--model", "no")
     assert "expected options of MLP" in failed("train", file, "-o", "width=3")
-    assert "leaves some of both" in failed("train", file, "--valid", 2)
+    assert "expected options of MLP: hidden, layers, dropout, balance, got 'weight'" in failed(
+        "train", file, "-o", "weight=3"
+    )
+    for option, wanted in {
+        "hidden=1.5": "a whole",
+        "dropout=x": "a",
+        "hidden=true": "a whole",
+    }.items():
+        message = f"{option.partition('=')[0]} of MLP to be {wanted} number, got "
+        assert message in failed("train", file, "-o", option)
+    lmlp = ("--model", "HMC-LMLP", "-o", "hidden=3")
+    assert "hidden of HMC-LMLP to be a list of numbers, got 3" in failed("train", file, *lmlp)
+    hmcn = ("--model", "HMCN-F", "-o", "batch_norm=2")
+    assert "batch_norm of HMCN-F to be true or false, got 2" in failed("train", file, *hmcn)
+    for share in ("2", "nan", "-0.1", "inf"):
+        assert "leaves some of both" in failed("train", file, "--valid", share)
+    assert "expected a separator between the names" in failed("train", pets, *named, "--sep", "")
+    assert "expected weight_decay of 0 or more" in failed("train", file, "--weight-decay", "-1")
+    for device in ("nosuch", "cuda:99", "meta", ""):
+        result = run("train", file, "--device", device)
+        assert result.exit_code == 2
+        assert f"expected a device that is there, such as cpu, got {device!r}" in result.output
+    for wrong in (("train", file, "--seed", -1), ("predict", model, file, "--block", 0)):
+        result = run(*wrong)
+        assert result.exit_code == 2
+        assert "is not in the range" in result.output
     assert "attribute 'x' to ignore" in failed("train", file, "--ignore", "x")
     assert "NAME=VALUE" in run("train", file, "-o", "width").output
     assert "an ARFF file has none" in failed("predict", model, file, "--id", "x")
@@ -331,6 +484,13 @@ def test_features_may_be_left_out_and_reordered(write) -> None:
     assert left.names == ("u", "w")
     with pytest.raises(UnknownClassError):
         read_samples(write(arff(), "pets.arff"), Hierarchy.from_paths(["other"]))
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match="expected seed of 0 or more, got -1"):
+        Settings(seed=-1)
+    with pytest.raises(ValueError, match="expected weight_decay of 0 or more, got nan"):
+        Settings(weight_decay=float("nan"))
 
 
 def test_a_split_keeps_all_samples_apart() -> None:
