@@ -162,7 +162,7 @@ def test_options_are_checked(write, options: dict, message: str) -> None:
         (b"PK\x03\x04 and so on", "got a zip file; decompress it first"),
         (gzip.compress(HEAD.encode() + b"1,u,x\n")[:-9], "expected a whole compressed file, got"),
         (gzip.compress(HEAD.encode())[:9] + b"garbage", "got a damaged one"),
-        (HEAD.encode() + b"1,u,\xe9", "the byte 0xe9 after line 5; pass the encoding"),
+        (HEAD.encode() + b"1,u,\xe9", "the byte 0xe9 on line 6; pass the encoding"),
         (HEAD.encode("utf-16"), "expected text in utf-8, got utf-16"),
     ],
 )  # fmt: skip

@@ -70,7 +70,9 @@ def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(text, 1):
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeDecodeError as error:
-            byte = f"the byte {error.object[error.start]:#04x} after line {number}"
+            # What is left of the block begins on the line after the last one that was complete.
+            number += len((error.object[: error.start] + b".").splitlines())
+            byte = f"the byte {error.object[error.start]:#04x} on line {number}"
             raise _undecodable(path, encoding, start, byte) from error
         except LookupError as error:
             raise _no_encoding(encoding) from error
