@@ -26,7 +26,7 @@ NEEDS = {
     "torch-sparse.md": {"torch-sparse": ["torch_sparse"]},
     "torchmetrics.md": {"torchmetrics": ["torchmetrics"]},
     "training.md": {"train": ["sklearn"]},
-    "transformers.md": {"transformers": ["transformers", "accelerate"]},
+    "transformers.md": {"transformers": ["transformers", "accelerate", "sklearn"]},
 }
 ONTOLOGY = """format-version: 1.2
 
