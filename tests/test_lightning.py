@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from hierloss import MCM, Hierarchy, HybridLoss, MCLoss
 from hierloss.metrics import average_precision, hierarchical_scores, violation_rate
 from hierloss.models import HLSTM, HMCLMLP, HMCNF, Output
+from launch import launch
 
 pytest.importorskip("lightning", reason='needs pip install "hierloss[lightning]"')
 
@@ -183,6 +184,33 @@ def test_metrics_can_be_monitored(tmp_path: Path) -> None:
     assert trainer.current_epoch == 2
 
 
+def test_a_network_that_diverged_stops_early(tmp_path: Path) -> None:
+    stop = EarlyStopping("val_auprc", mode="max", check_finite=True)
+    trainer = make_trainer(tmp_path, max_epochs=9, callbacks=[HierarchicalMetrics(H), stop])
+    network = linear()
+    with torch.no_grad():
+        network.bias[2] = torch.nan
+    trainer.fit(module(network=network), loader(rows()), loader(rows(8, seed=1)))
+    assert trainer.current_epoch == 1
+    logged = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
+    assert len(logged) == 4
+    assert all(value.isnan() for value in logged.values())
+
+
+def test_several_callbacks_have_names_of_their_own(tmp_path: Path) -> None:
+    data = rows(14, seed=1)
+    callbacks = [HierarchicalMetrics(H), HierarchicalMetrics(H, classes=BELOW, prefix="below_")]
+    trainer = make_trainer(tmp_path, callbacks=callbacks)
+    (found,) = trainer.validate(module(), loader(data), verbose=False)
+    wanted = {f"val_{k}": v for k, v in expected(linear(), data, None).items()}
+    below = expected(linear(), data, BELOW)
+    del below["loss"]
+    assert_close(found, wanted | {f"val_below_{k}": v for k, v in below.items()})
+    trainer = make_trainer(tmp_path, callbacks=[callbacks[1], *callbacks])
+    with pytest.raises(ValueError, match="for each prefix, got several with 'below_'"):
+        trainer.validate(module(), loader(data), verbose=False)
+
+
 def test_predictions_are_coherent(tmp_path: Path) -> None:
     data = rows(8)
     network = nn.Linear(6, 5)
@@ -308,6 +336,38 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     assert_close(grads2, grads * 2)
     assert_close(parameters2, parameters)
     assert_close(metrics2, metrics)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from hierloss_adapters.lightning import HierarchicalMetrics
+from test_lightning import H, InOrder, make_trainer, module
+
+folder, trained = Path(sys.argv[1]), module()
+trainer = make_trainer(
+    folder,
+    devices=2,
+    strategy="ddp",
+    callbacks=[HierarchicalMetrics(H)],
+    use_distributed_sampler=False,
+)
+trainer.fit(trained, datamodule=InOrder())
+assert trainer.world_size == 2
+result = [p.detach() for p in trained.network.parameters()], trainer.callback_metrics["val_auprc"]
+torch.save(result, folder / f"{trainer.global_rank}.pt")
+"""
+
+
+def test_two_processes_of_torchrun_do_what_one_does(tmp_path: Path) -> None:
+    launch(SCRIPT, tmp_path)
+    trained = module()
+    trainer = make_trainer(tmp_path, callbacks=[HierarchicalMetrics(H)])
+    trainer.fit(trained, datamodule=InOrder())
+    one = [p.detach() for p in trained.network.parameters()], trainer.callback_metrics["val_auprc"]
+    for rank in range(2):
+        assert_close(torch.load(tmp_path / f"{rank}.pt"), one)
 
 
 def test_both_are_pickled() -> None:

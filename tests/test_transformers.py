@@ -25,6 +25,7 @@ from hierloss_adapters.transformers import TrainerLoss, TrainerMetrics, label_co
 WITHOUT = 'the Trainer is not here: pip install "hierloss[transformers]"'
 transformers = pytest.importorskip("transformers", reason=WITHOUT)
 accelerate = pytest.importorskip("accelerate", reason=WITHOUT)
+pytest.importorskip("sklearn", reason=WITHOUT)
 
 H = Hierarchy.from_edges([("c", "a"), ("d", "a"), ("d", "b"), ("e", "d")], names=list("abcde"))
 LOSSES = (HybridLoss, MCLoss, LHLoss)
@@ -203,6 +204,18 @@ def test_metrics_are_those_of_hierloss(data: st.DataObject) -> None:
     assert found.pop("violation_rate") == violation_rate(logits, h)
     assert tuple(found.values()) == hierarchical_scores(bottom_up(logits, h, t), target, h)
     assert list(found) == ["hierarchical_precision", "hierarchical_recall", "hierarchical_f"]
+    cut = [(logits[:2].numpy(),), (logits[2:].numpy(),)], [marked[:2], marked[2:]]
+    whole = transformers.EvalPrediction(logits.numpy(), marked)
+    assert TrainerMetrics(h)(transformers.EvalPrediction(*cut)) == TrainerMetrics(h)(whole)
+
+
+def test_metrics_of_a_network_that_diverged_are_nan() -> None:
+    logits, labels = np.zeros((2, 5)), H.encode([["c"], ["e"]]).numpy()
+    finite = TrainerMetrics(H)(transformers.EvalPrediction(logits, labels))
+    logits[0, 3] = np.nan
+    found = TrainerMetrics(H)(transformers.EvalPrediction(logits, labels))
+    assert list(found) == list(finite)
+    assert all(math.isnan(value) for value in found.values())
 
 
 def test_metrics_leave_classes_out() -> None:
@@ -255,6 +268,20 @@ def test_unknown_labels_do_not_teach(tmp_path) -> None:
         assert_close(value, start[name])
 
 
+def test_evaluation_without_concatenation_comes_to_the_same(tmp_path) -> None:
+    joined, apart = (
+        trainer(tmp_path, Rows(), eval_do_concat_batches=joined).evaluate()
+        for joined in (True, False)
+    )
+    for name in ("auprc", "hierarchical_f", "violation_rate"):
+        assert joined[f"eval_{name}"] == apart[f"eval_{name}"]
+
+
+def test_metrics_by_batches_are_refused_by_the_trainer(tmp_path) -> None:
+    with pytest.raises(ValueError, match="batch_eval_metrics"):
+        trainer(tmp_path, Rows(), batch_eval_metrics=True)
+
+
 def test_label_smoothing_changes_nothing(tmp_path) -> None:
     rows = Rows()
     plain = weights(tmp_path, rows)
@@ -296,8 +323,8 @@ def test_a_loop_of_accelerate(precision: str) -> None:
     loader = torch.utils.data.DataLoader(Rows(), batch_size=6)
     model = encoder()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    criterion = HybridLoss(H)
-    model, criterion, optimizer, loader = accelerator.prepare(model, criterion, optimizer, loader)
+    criterion = HybridLoss(H).to(accelerator.device)
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     losses = []
     for _ in range(12):
         for batch in loader:

@@ -15,7 +15,7 @@ from hierloss_adapters.torchmetrics import HierarchicalF, PooledAveragePrecision
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
-    from torchmetrics import Metric
+    from torchmetrics import Metric, SumMetric
 except ImportError as error:
     raise ImportError(
         'expected lightning, got none; for this pip install "hierloss[lightning]"'
@@ -162,7 +162,7 @@ class HierarchicalMetrics(Callback):
     ``val_auprc`` and ``val_f`` are of coherent probabilities, MCM of what the network says;
     ``val_violation_rate`` is of what it says itself. All are of the whole set, over all processes.
     They can be monitored, for instance by `EarlyStopping`. With several data loaders each name ends
-    in ``/dataloader_idx_0`` and so on.
+    in ``/dataloader_idx_0`` and so on. A network that says NaN has diverged, and all three are NaN.
 
     It works with every module whose `validation_step` and `test_step` return a mapping with
     ``scores``, probabilities of `(*, n)`, and ``target``, as those of `HierarchicalModule` do.
@@ -173,6 +173,11 @@ class HierarchicalMetrics(Callback):
         thresholds: How many thresholds AU(PRC) has; by default it is exact, and the scores of the
             whole set are kept until the end of the epoch.
         classes: The columns that count, `(n,)` bool; all by default.
+        prefix: What the names begin with after ``val_`` and ``test_``, to tell several of these
+            callbacks apart.
+
+    Raises:
+        ValueError: In the Trainer, where another of these callbacks has the same prefix.
 
     Example:
         >>> from lightning.pytorch.callbacks import EarlyStopping
@@ -187,14 +192,26 @@ class HierarchicalMetrics(Callback):
         threshold: float = 0.5,
         thresholds: int | Tensor | None = None,
         classes: Tensor | None = None,
+        prefix: str = "",
     ) -> None:
         self.hierarchy = hierarchy
+        self.prefix = prefix
         self.metrics: dict[str, Metric] = {
             "auprc": PooledAveragePrecision(thresholds=thresholds, classes=classes),
             "f": HierarchicalF(hierarchy, threshold=threshold, classes=classes),
             "violation_rate": ViolationRate(hierarchy, classes=classes),
         }
         self._running: list[dict[str, Metric]] = []
+        self._diverged: list[SumMetric] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Raise if another of these callbacks logs the same names."""
+        own = [x for x in getattr(trainer, "callbacks", []) if isinstance(x, HierarchicalMetrics)]
+        if [x.prefix for x in own].count(self.prefix) > 1:
+            raise ValueError(
+                "expected one HierarchicalMetrics for each prefix, got several with "
+                f"{self.prefix!r}, whose values would be mixed; give each prefix="
+            )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""
@@ -241,9 +258,14 @@ class HierarchicalMetrics(Callback):
             {name: metric.clone().to(module.device) for name, metric in self.metrics.items()}
             for _ in range(loaders)
         ]
+        self._diverged = [SumMetric().to(module.device) for _ in range(loaders)]
 
     def _update(self, outputs: Any, loader: int) -> None:
         scores, target = _evaluated(outputs)
+        wrong = scores.isnan().any()
+        self._diverged[loader].update(wrong)
+        if wrong:
+            return
         coherent = HF.mcm(scores, self.hierarchy)
         for name, metric in self._running[loader].items():
             metric.update(scores if name == "violation_rate" else coherent, target)
@@ -251,7 +273,11 @@ class HierarchicalMetrics(Callback):
     def _log(self, stage: str, module: LightningModule) -> None:
         for i, metrics in enumerate(self._running):
             end = f"/dataloader_idx_{i}" if len(self._running) > 1 else ""
-            values = {f"{stage}_{name}{end}": metric.compute() for name, metric in metrics.items()}
+            diverged = bool(self._diverged[i].compute())  # in any of the processes
+            values = {
+                f"{stage}_{self.prefix}{name}{end}": torch.nan if diverged else metric.compute()
+                for name, metric in metrics.items()
+            }
             # The processes agree already; to say so spares a warning.
             module.log_dict(values, sync_dist=True, add_dataloader_idx=False)
         self._running = []

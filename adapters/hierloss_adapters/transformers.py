@@ -6,6 +6,7 @@ Labels that are unknown are -100, as everywhere in transformers, or NaN or -1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypedDict
 
@@ -22,8 +23,16 @@ from hierloss.metrics import average_precision, hierarchical_scores, violation_r
 __all__ = ["LabelConfig", "TrainerLoss", "TrainerMetrics", "label_config"]
 
 Array = Tensor | NDArray[np.generic]
+Arrays = Array | tuple[Array, ...] | list[Array] | list[tuple[Array, ...]]
 
 IGNORED = -100
+METRICS = (
+    "auprc",
+    "hierarchical_precision",
+    "hierarchical_recall",
+    "hierarchical_f",
+    "violation_rate",
+)
 
 
 class LabelConfig(TypedDict):
@@ -43,8 +52,8 @@ class LabelConfig(TypedDict):
 class Prediction(Protocol):
     """What of a `transformers.EvalPrediction` is used."""
 
-    predictions: Array | tuple[Array, ...]
-    label_ids: Array | tuple[Array, ...]
+    predictions: Arrays
+    label_ids: Arrays
 
 
 def label_config(hierarchy: Hierarchy) -> LabelConfig:
@@ -148,7 +157,8 @@ class TrainerMetrics:
 
     A dictionary of ``auprc``, the AU(PRC) as in C-HMCNN, and ``hierarchical_precision``,
     ``hierarchical_recall`` and ``hierarchical_f``, all of the scores after `MCM`, and
-    ``violation_rate``, that of the logits themselves. See `hierloss.metrics`.
+    ``violation_rate``, that of the logits themselves. See `hierloss.metrics`. Where a logit is NaN,
+    the network has diverged, and all of them are NaN.
 
     Args:
         hierarchy: The hierarchy of the classes.
@@ -177,23 +187,20 @@ class TrainerMetrics:
         self.classes = classes
 
     def __call__(self, prediction: Prediction) -> dict[str, float]:
-        """The metrics of predictions and labels, `(samples, n)` each.
+        """The metrics of predictions and labels, `(samples, n)` each, or lists of batches of them.
 
         Raises:
             ImportError: scikit-learn is missing.
         """
         h = self.hierarchy
-        logits = torch.as_tensor(_first(prediction.predictions))
-        target = _unknown(torch.as_tensor(_first(prediction.label_ids)))
+        logits, target = _first(prediction.predictions), _unknown(_first(prediction.label_ids))
+        if logits.isnan().any():
+            return dict.fromkeys(METRICS, math.nan)
+        auprc = average_precision(HF.mcm(logits, h), target, self.classes)
         decided = bottom_up(logits, h, self.thresholds)
-        precision, recall, f = hierarchical_scores(decided, target, h, self.classes)
-        return {
-            "auprc": average_precision(HF.mcm(logits, h), target, self.classes),
-            "hierarchical_precision": precision,
-            "hierarchical_recall": recall,
-            "hierarchical_f": f,
-            "violation_rate": violation_rate(logits, h, self.classes),
-        }
+        scores = hierarchical_scores(decided, target, h, self.classes)
+        violated = violation_rate(logits, h, self.classes)
+        return dict(zip(METRICS, (auprc, *scores, violated), strict=True))
 
 
 def _logits(outputs: Mapping[str, Tensor] | Sequence[Tensor] | Tensor) -> Tensor:
@@ -202,8 +209,11 @@ def _logits(outputs: Mapping[str, Tensor] | Sequence[Tensor] | Tensor) -> Tensor
     return outputs if isinstance(outputs, Tensor) else outputs[0]
 
 
-def _first(arrays: Array | tuple[Array, ...]) -> Array:
-    return arrays[0] if isinstance(arrays, tuple) else arrays
+def _first(arrays: Arrays) -> Tensor:
+    """The first of several arrays, of all batches."""
+    if isinstance(arrays, list):
+        return torch.cat([_first(batch) for batch in arrays])
+    return torch.as_tensor(arrays[0] if isinstance(arrays, tuple) else arrays)
 
 
 def _unknown(labels: Tensor) -> Tensor:
