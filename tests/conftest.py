@@ -33,7 +33,22 @@ class TorchRandom:
 RANDOM = TorchRandom()
 register_random(RANDOM)
 
+# What `make check` has a stage of its own for.
+STAGES = ("hierloss[interpret]", "hierloss[torch-sparse]")
+
 DATA = Path(os.environ.get("HIERLOSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail in CI if a test was skipped for want of an extra, since CI installs them all."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
+    lacking = sorted(x for x in reasons if "hierloss[" in x and not any(s in x for s in STAGES))
+    if lacking:
+        reporter.write_line(f"\nskipped for want of an extra: {'; '.join(lacking)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from hierloss.topology import Topology
 from oracles import Problem
 from table import CLOSED, DAG
 
-pytest.importorskip("triton")
+pytest.importorskip("triton", reason='needs pip install "hierloss[interpret]"')
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 if not torch.cuda.is_available() and not INTERPRETED:
     pytest.skip("needs a GPU, or TRITON_INTERPRET=1 from the start", allow_module_level=True)

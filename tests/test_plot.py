@@ -13,7 +13,7 @@ from hierloss import Hierarchy, UnknownClassError
 from hierloss_adapters.plot import VIOLATED, draw, draw_neighbourhood, neighbourhood
 from strategies import hierarchies
 
-colors = pytest.importorskip("matplotlib.colors")
+colors = pytest.importorskip("matplotlib.colors", reason='needs pip install "hierloss[plot]"')
 
 
 @pytest.fixture

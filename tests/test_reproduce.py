@@ -34,7 +34,7 @@ from hierloss.paper.significance import significance
 from hierloss.paper.systems import STUDIES
 from hierloss.paper.tables import ablation, comparison, datasets
 
-text_of = pytest.importorskip("matplotlib.text")
+text_of = pytest.importorskip("matplotlib.text", reason='needs pip install "hierloss[paper]"')
 ALL = (*TABLE2, "CHMC-LSTM")
 RANKS = ("2.650", "4.475", "3.375", "6.950", "5.675", "3.375", "1.500")
 STAND_IN = "expr_FUN.train.rebuilt.arff"

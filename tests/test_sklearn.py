@@ -24,8 +24,8 @@ from hierloss.metrics import average_precision
 from oracles import mcm
 from table import hybrid_oracle
 
-pytest.importorskip("sklearn", reason="scikit-learn is missing: pip install hierloss[sklearn]")
-pd = pytest.importorskip("pandas", reason="pandas is missing: pip install hierloss[pandas]")
+pytest.importorskip("sklearn", reason='needs pip install "hierloss[sklearn]"')
+pd = pytest.importorskip("pandas", reason='needs pip install "hierloss[pandas]"')
 
 from scipy import sparse  # noqa: E402
 from sklearn.base import clone  # noqa: E402

@@ -81,7 +81,7 @@ def hierarchy(write: Callable[..., Path]) -> Path:
 
 def parquet(source: Path) -> Path:
     """A CSV file as a Parquet file, with numbers as numbers."""
-    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("pyarrow", reason='needs pip install "hierloss[parquet]"')
     import pyarrow
     import pyarrow.parquet
 
@@ -280,7 +280,7 @@ def test_an_arff_file_without_rows_has_predictions_without_rows(trained, write, 
 
 
 def test_first_blocks_without_predictions_spoil_no_parquet_file(trained, tmp_path) -> None:
-    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("pyarrow", reason='needs pip install "hierloss[parquet]"')
     model, file = trained
     wide, out = tmp_path / "wide.csv", tmp_path / "p.parquet"
     ran("predict", model, file, "--out", wide)
@@ -337,7 +337,7 @@ def test_what_is_too_large_only_once_standardised() -> None:
 
 
 def test_names_of_classes_may_be_numbers_or_lists(tmp_path) -> None:
-    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("pyarrow", reason='needs pip install "hierloss[parquet]"')
     import pyarrow
     import pyarrow.parquet
 
