@@ -16,18 +16,20 @@ from hierloss import Hierarchy
 from hierloss.metrics import violation_rate
 from hierloss.models import HLSTM, HMCLMLP, SYSTEMS, Model
 from hierloss.paper import training as runs
+from hierloss.paper._local import local_outputs
 from hierloss.paper.datasets import Dataset
 from hierloss.paper.queue import in_order, work
 from hierloss.paper.registry import entry
 from hierloss.paper.results import rounded
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.paper.training import Plan, Task, run
-from hierloss.training import Settings, Training, probabilities, seeded
+from hierloss.training import Settings, Training, flushed, probabilities, seeded
 from hierloss_adapters.arff import Arff
 
 pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[train]"')
 
 TREE = Hierarchy.from_paths(["root/a/b", "root/a/c", "root/d"])
+HMCN = ("HMCN-R", "HMCN-F", "HMCN-CHMC")
 QUICK = Settings(epochs=4, lr=0.01, seed=3)
 BUILD = {
     "CHMCNN": lambda: SYSTEMS["CHMCNN"](TREE, 3, hidden=8),
@@ -77,6 +79,20 @@ def test_a_stopped_training_ends_as_one_that_was_not(name, validated, tmp_path) 
         if not list(zip(range(1), part.epochs(), strict=False)):
             break
     same(part, whole)
+
+
+def test_denormal_numbers_are_0_within_a_training_and_not_around_it() -> None:
+    small = torch.full((1,), 1e-39)
+    seen = []
+    with seeded(0):
+        model = BUILD["CHMCNN"]()
+    model.register_forward_hook(lambda *_: seen.append((small * 1).item()))
+    list(Training(model, rows(), Settings(epochs=1)).epochs())
+    assert set(seen) == {0}
+    assert (small * 1).item() > 0
+    with flushed(), flushed():
+        pass
+    assert (small * 1).item() > 0
 
 
 def test_a_training_learns_and_lets_other_random_numbers_alone() -> None:
@@ -242,6 +258,8 @@ def test_a_run_leaves_its_result_and_nothing_else(system, small, tmp_path) -> No
     assert 0 < found["auprc_clus"] <= 1
     assert found["violation_rate"] == 0 or system in ("HMCN-R", "HMCN-F")
     assert found["rebuilt"] == ["pets.rebuilt.arff"]
+    local = {"auprc_local", "dead_local_units"}
+    assert local & set(found) == (local if system in ("HLSTM", *HMCN) else set())
     assert found["seconds"] > 0
     assert set(found["versions"]) == {"python", "torch", "numpy", "scikit-learn", "hierloss"}
     epochs = found["settings"].get("epochs", 0)
@@ -249,6 +267,20 @@ def test_a_run_leaves_its_result_and_nothing_else(system, small, tmp_path) -> No
     assert numbers == [*range(1, 1 + (sum(epochs) if isinstance(epochs, list) else epochs))]
     assert path.stat().st_size < 10_000
     assert not list((tmp_path / "states").rglob("*.safetensors"))
+
+
+def test_what_became_of_the_local_outputs() -> None:
+    x, _ = rows(7)
+    model = HLSTM(TREE, 3, hidden=4)
+    with torch.no_grad():
+        for step in model.local.transitions:
+            step[0].bias.copy_(torch.tensor([-9.0, 9, 9, -9]))
+        model.local.transitions[1][0].bias.fill_(-9)
+    scores, dead = local_outputs(model, x)
+    assert model.training
+    assert dead == pytest.approx(8 / 12)
+    assert_close(scores, model.constraint(model(x).local_logits.sigmoid()))
+    assert local_outputs(BUILD["CHMCNN"](), x) is None
 
 
 def test_a_finished_run_is_not_repeated(small, tmp_path) -> None:

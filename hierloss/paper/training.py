@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hierloss.metrics import average_precision, pooled_auprc, violation_rate
 from hierloss.models import SYSTEMS, ClusEns
+from hierloss.paper._local import Local, local_outputs
 from hierloss.paper.datasets import Dataset, Rows, load
 from hierloss.paper.results import versions, write
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
@@ -73,6 +74,7 @@ class _Fitted(NamedTuple):
     best: tuple[Epoch, ...]
     scores: Tensor
     parameters: int
+    local: Local | None = None
 
 
 def run(task: Task, plan: Plan, progress: Progress | None = None) -> Path:
@@ -130,6 +132,7 @@ class _Runner:
             "auprc": average_precision(fitted.scores, other.target, self.classes),
             "auprc_clus": pooled_auprc(fitted.scores, other.target, self.classes),
             "violation_rate": violation_rate(fitted.scores, self.data.hierarchy, self.classes),
+            **self._of_local(fitted.local, other.target),
             "rebuilt": list(self.data.rebuilt),
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
             "seconds_per_epoch": median(seconds) if seconds else None,
@@ -139,6 +142,13 @@ class _Runner:
         }
         state.unlink(missing_ok=True)
         return result
+
+    def _of_local(self, local: Local | None, target: Tensor) -> Json:
+        """How good the local outputs are by themselves, and how many units are dead."""
+        if local is None:
+            return {}
+        auprc = average_precision(local.scores, target, self.classes)
+        return {"auprc_local": auprc, "dead_local_units": local.dead}
 
     def _settings(self) -> tuple[Json, Json]:
         """The settings, and how they were come by."""
@@ -244,6 +254,7 @@ class _Runner:
             best=tuple(training.best_epoch(stage) for stage in range(model.stages)),
             scores=probabilities(model, other.features),
             parameters=sum(p.numel() for p in model.parameters()),
+            local=local_outputs(model, other.features),
         )
 
     def _grow(self, phase: str, settings: Json, seed: int, train: Rows, other: Rows) -> _Fitted:
