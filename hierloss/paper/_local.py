@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+import hierloss.functional as HF
 from hierloss.models.base import Model
 
 
@@ -15,7 +16,8 @@ class Local(NamedTuple):
     """The local outputs of a network.
 
     Attributes:
-        scores: `(samples, n)` coherent probabilities, MCM of the local ones.
+        scores: `(samples, n)` coherent probabilities, those of LMC with all ancestors: LHLoss does
+            not teach a class to be below its parents, so that MCM would take any score to the top.
         dead: The share of the units behind them, one for each level and hidden unit, that are 0 for
             every sample.
     """
@@ -52,4 +54,5 @@ def local_outputs(model: Model, x: Tensor) -> Local | None:
         model.train(training)
         handle.remove()
     dead = torch.cat([(one <= 0).all(0) for one in units]).float().mean()
-    return Local(model.constraint(logits.sigmoid()), dead.item())
+    held = HF.lmc(model.unheld(logits, torch.inf), model.hierarchy, closure=True)
+    return Local(held.sigmoid(), dead.item())
