@@ -69,6 +69,7 @@ def some_runs() -> list[Run]:
         study("he", "cellcycle_FUN", curve, initialiser="he"),
         study("constant-0.4", "cellcycle_FUN", curve, constant=0.4),
         study("normal", "eisen_FUN", curve, initializer="normal"),
+        study("linear", "cellcycle_FUN", short, transition="linear"),
         replace(study("curve", "eisen_FUN", curve), system="CHMCNN"),
         Run("CHMC-LSTM", "", "cellcycle_FUN", 0, 0.2),
         Run("HLSTM", "", "expr_FUN", 0, 0.3, rebuilt=(STAND_IN,)),
@@ -429,7 +430,7 @@ def test_initializers() -> None:
     constant, plain, random = legends("fig8", some_runs())
     assert constant == [
         "LW = 0.1 (2 seeds)", "LW = 0.2 (not run)", "LW = 0.4 (1 seed)", "LW = 0.6 (not run)",
-        "LW = 0.8 (not run)",
+        "LW = 0.8 (not run)", "LW = 0.1, no ReLU (1 seed)",
     ]  # fmt: skip
     assert plain == ["zeros (not run)", "ones (not run)", "LW = 0.1 (2 seeds)"]
     assert random == [

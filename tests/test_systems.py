@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log, tanh
 
 import pytest
@@ -62,11 +63,13 @@ def steps(cell: nn.Module, levels: int) -> list[float]:
     return states
 
 
-def heads(local: nn.Module, states: list[float]) -> list[float]:
+def heads(
+    local: nn.Module, states: list[float], phi: Callable[[float], float] = relu
+) -> list[float]:
     """The local logits of one unit and one class for each level."""
     logits = []
     for transition, output, a in zip(local.transitions, local.outputs, states, strict=True):
-        unit = relu(transition[0].weight.item() * a + transition[0].bias.item())
+        unit = phi(transition[0].weight.item() * a + transition[0].bias.item())
         logits.append(output.weight.item() * unit + output.bias.item())
     return logits
 
@@ -86,11 +89,14 @@ def test_chmcnn_by_hand() -> None:
     assert_close(model.criterion(output, Y).item(), loss)
 
 
-def test_hlstm_by_hand() -> None:
-    model = HLSTM(CHAIN, 1, hidden=1, balance=0.3)
+@pytest.mark.parametrize("transition", ["relu", "linear"])
+def test_hlstm_by_hand(transition: str) -> None:
+    model = HLSTM(CHAIN, 1, hidden=1, balance=0.3, transition=transition)
     fill(model)
+    with torch.no_grad():
+        model.local.transitions[1][0].bias.fill_(-3)
     states = steps(model.cell, 2)
-    local = heads(model.local, states)
+    local = heads(model.local, states, relu if transition == "relu" else float)
     globl = [
         w * states[-1] + b
         for w, b in zip(model.head.weight[:, 0].tolist(), model.head.bias.tolist(), strict=True)
@@ -354,6 +360,7 @@ def test_in_a_tree_that_is_lmc_with_closure() -> None:
         (lambda: HLSTM(CHAIN, 2, balance=1.5), "balance from 0 to 1, got 1.5"),
         (lambda: HLSTM(CHAIN, 2, initializer="he_normal"), "initializer of .* got 'he_normal'"),
         (lambda: HLSTM(CHAIN, 2, balance=1.0, initializer="x"), "initializer of .* got 'x'"),
+        (lambda: HLSTM(CHAIN, 2, transition="tanh"), "transition of .* got 'tanh'"),
         (lambda: HMCNF(CHAIN, 2, beta=2), "beta from 0 to 1, got 2"),
         (lambda: HMCNF(CHAIN, 2, penalty=-1), "penalty of 0 or more, got -1"),
         (lambda: HMCNR(CHAIN, 2, global_loss="lh"), "global_loss of .* got 'lh'"),

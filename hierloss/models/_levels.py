@@ -58,10 +58,14 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class Dense(nn.Sequential):
-    """A fully connected layer with ReLU, batch norm and dropout, the last two where asked for."""
+    """A fully connected layer with ReLU, batch norm and dropout, as asked for."""
 
-    def __init__(self, inputs: int, outputs: int, dropout: float, batch_norm: bool) -> None:
-        layers: list[nn.Module] = [nn.Linear(inputs, outputs), nn.ReLU()]
+    def __init__(
+        self, inputs: int, outputs: int, dropout: float, batch_norm: bool, *, relu: bool = True
+    ) -> None:
+        layers: list[nn.Module] = [nn.Linear(inputs, outputs)]
+        if relu:
+            layers.append(nn.ReLU())
         if batch_norm:
             layers.append(BatchNorm(outputs))
         if dropout:
@@ -74,7 +78,7 @@ class LocalHeads(nn.Module):
 
     .. math:: A_L^h = \text{ReLU}(W_T^h A^h + b_T^h), \quad l^h = W_L^h A_L^h + b_L^h
 
-    Nothing of it is shared between levels.
+    Nothing of it is shared between levels. Without `relu` the transition is linear.
     """
 
     def __init__(
@@ -85,10 +89,13 @@ class LocalHeads(nn.Module):
         *,
         dropout: float = 0.0,
         batch_norm: bool = False,
+        relu: bool = True,
     ) -> None:
         super().__init__()
         sizes = [len(columns) for columns in level_columns(hierarchy)]
-        self.transitions = nn.ModuleList(Dense(inputs, hidden, dropout, batch_norm) for _ in sizes)
+        self.transitions = nn.ModuleList(
+            Dense(inputs, hidden, dropout, batch_norm, relu=relu) for _ in sizes
+        )
         self.outputs = nn.ModuleList(nn.Linear(hidden, size) for size in sizes)
         self.in_column_order = InColumnOrder(hierarchy)
 

@@ -15,6 +15,7 @@ from hierloss.models._recurrence import Recurrence
 from hierloss.models.base import Model, Output, check_positive
 
 Initializer = Literal["zeros", "ones", "constant", "normal", "xavier", "he"]
+Transition = Literal["relu", "linear"]
 
 
 class HLSTM(Model):
@@ -41,13 +42,14 @@ class HLSTM(Model):
 
     Readings, where the paper leaves a choice or slips: :math:`\odot` in eqs. 6 to 8 and
     :math:`\cdot` in eq. 10 join vectors, as their sizes differ; the bias of P is outside the
-    product; A and :math:`A_G` are the same state. The transition has a bias and ReLU, as in HMCN,
-    and the local output a bias, which starts at 0. Steps and levels are the longest paths, so that
-    also in a DAG the parents of a class are on earlier levels; LHLoss is taken of all local logits
-    together, because parents have other heads. Both losses are means over samples and classes; the
-    sum of eq. 4 would multiply the local share by the number of classes. The root that Definition 1
-    excludes has no score: a class of weight 0 is no parent in LMC. "Uniformly initialized"
-    is that of `torch.nn.LSTM`. The paper names no hidden size: 384 is that of HMCN.
+    product; A and :math:`A_G` are the same state. The transition, of which the paper has no
+    equation, has a bias and ReLU, as in HMCN, and the local output a bias, which starts at 0. Steps
+    and levels are the longest paths, so that also in a DAG the parents of a class are on earlier
+    levels; LHLoss is taken of all local logits together, because parents have other heads. Both
+    losses are means over samples and classes; the sum of eq. 4 would multiply the local share by
+    the number of classes. The root that Definition 1 excludes has no score: a class of weight 0 is
+    no parent in LMC. "Uniformly initialized" is that of `torch.nn.LSTM`. The paper names no hidden
+    size: 384 is that of HMCN.
 
     Args:
         hierarchy: As in `Model`.
@@ -59,6 +61,7 @@ class HLSTM(Model):
             (normal, of deviation :math:`\sqrt{2 / n_{in}}` as He et al. have it; the paper prints
             :math:`\sqrt{1 / n_{in}}`).
         constant: The value of a "constant" start.
+        transition: "relu", or "linear" for a transition without ReLU.
         weight: As in `Model`.
 
     Example:
@@ -82,6 +85,7 @@ class HLSTM(Model):
         balance: float = 0.5,
         initializer: Initializer = "constant",
         constant: float = 0.1,
+        transition: Transition = "relu",
         weight: Tensor | None = None,
     ) -> None:
         super().__init__(hierarchy, features, weight)
@@ -90,11 +94,14 @@ class HLSTM(Model):
             raise ValueError(
                 f"expected an initializer of {get_args(Initializer)}, got {initializer!r}"
             )
+        if transition not in get_args(Transition):
+            raise ValueError(f"expected a transition of {get_args(Transition)}, got {transition!r}")
         self.loss = HybridLoss(hierarchy, balance=balance, weight=self.weight)
         self.cell = Recurrence(features, hidden, hierarchy.depth + 1)
         self.head = nn.Linear(hidden, len(hierarchy))
-        self.local = LocalHeads(hierarchy, hidden, hidden) if balance < 1 else None
-        if self.local is not None:
+        self.local = None
+        if balance < 1:
+            self.local = LocalHeads(hierarchy, hidden, hidden, relu=transition == "relu")
             for output in self.local.outputs:
                 _initialize(output, initializer, constant)
 

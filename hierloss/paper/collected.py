@@ -58,6 +58,11 @@ class Run:
         value = self.settings.get("constant", 0.1)
         return f"constant {value}" if named == "constant" else str(named)
 
+    @property
+    def transition(self) -> str:
+        """What leads to the local outputs of HLSTM."""
+        return str(self.settings.get("transition", "relu"))
+
 
 def read_runs(folder: Path) -> tuple[Run, ...]:
     """All runs of a folder, by system, data set and seed.

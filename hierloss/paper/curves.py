@@ -49,7 +49,7 @@ def balances(runs: Sequence[Run]) -> Figure:
 
 
 def initializers(runs: Sequence[Run]) -> Figure:
-    """Fig. 8: HLSTM with starts of the local weights on CELLCYCLE FUN."""
+    """Fig. 8: HLSTM with starts of the local weights on CELLCYCLE FUN, and with another reading."""
     panels = {
         f"{heading}, CELLCYCLE FUN": {
             label: _hlstm(runs, "cellcycle_FUN", initializer=start)
@@ -57,6 +57,9 @@ def initializers(runs: Sequence[Run]) -> Figure:
         }
         for heading, starts in STARTS.items()
     }
+    linear = _hlstm(runs, "cellcycle_FUN", transition="linear")
+    if linear:
+        panels["(a) constant, CELLCYCLE FUN"]["LW = 0.1, no ReLU"] = linear
     text = "Fig. 8. He: the deviation is sqrt(2 / n) as in the paper cited; sqrt(1 / n) is printed."
     return _figure(panels, "local weights", f"{text} {NOTE}")
 
@@ -75,10 +78,16 @@ def speeds(runs: Sequence[Run]) -> Figure:
 
 
 def _hlstm(
-    runs: Iterable[Run], dataset: str, *, balance: float = 0.5, initializer: str = USUAL
+    runs: Iterable[Run],
+    dataset: str,
+    *,
+    balance: float = 0.5,
+    initializer: str = USUAL,
+    transition: str = "relu",
 ) -> list[Run]:
-    wanted = "HLSTM", dataset, balance, initializer
-    return _alike(r for r in runs if (r.system, r.dataset, r.balance, r.initializer) == wanted)
+    wanted = balance, initializer, transition
+    own = [run for run in runs if (run.system, run.dataset) == ("HLSTM", dataset)]
+    return _alike(r for r in own if (r.balance, r.initializer, r.transition) == wanted)
 
 
 def _alike(runs: Iterable[Run]) -> list[Run]:

@@ -52,6 +52,7 @@ def _studies() -> Iterator[tuple[str, Study]]:
     yield "HLSTM-normal", Study("HLSTM", {"initializer": "normal"}, ("cellcycle_FUN", "eisen_FUN"))
     for name in ("zeros", "ones", "xavier", "he"):
         yield f"HLSTM-{name}", Study("HLSTM", {"initializer": name}, ("cellcycle_FUN",))
+    yield "HLSTM-linear", Study("HLSTM", {"transition": "linear"}, ("cellcycle_FUN",))
     for constant in (0.2, 0.4, 0.6, 0.8):
         options = {"constant": constant}
         yield f"HLSTM-constant-{constant}", Study("HLSTM", options, ("cellcycle_FUN",))
