@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import hierloss.functional as HF
 from hierloss import Hierarchy, HybridLoss
-from hierloss.training import seeded
+from hierloss.training import flushed, seeded
 from hierloss_adapters._label_forms import dense
 
 Batch = tuple[Tensor, Tensor, "Tensor | None"]
@@ -167,7 +167,7 @@ def epochs(
     best: dict[str, Tensor] = {}
     with progress_bar(len(numbers), shown) as advance:
         for number in numbers:
-            with seeded(seed, number):
+            with seeded(seed, number), flushed():
                 losses.append(step())
             scores.append(judge() if judge else -losses[-1])
             if judge and patience.improved(scores[-1]):
