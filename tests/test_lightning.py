@@ -312,62 +312,43 @@ class Recorder(Callback):
             torch.save(grads, f"{self.path}/{trainer.global_rank}.pt")
 
 
-def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
-    """The batches of both together are those of the one; each has all labels known."""
-    results = []
-    for devices in (1, 2):
-        folder = tmp_path / str(devices)
-        folder.mkdir()
-        trained = module()
-        trainer = make_trainer(
-            folder,
-            devices=devices,
-            strategy="auto" if devices == 1 else "ddp_spawn",
-            callbacks=[HierarchicalMetrics(H), Recorder(str(folder))],
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-        )
-        trainer.fit(trained, datamodule=InOrder())
-        metrics = {k: v for k, v in trainer.callback_metrics.items() if k != "train_loss"}
-        grads = [torch.load(folder / f"{rank}.pt") for rank in range(devices)]
-        results.append((list(trained.network.parameters()), metrics, grads))
-    (parameters, metrics, grads), (parameters2, metrics2, grads2) = results
-    assert len(metrics) == 4
-    assert_close(grads2, grads * 2)
-    assert_close(parameters2, parameters)
-    assert_close(metrics2, metrics)
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from hierloss_adapters.lightning import HierarchicalMetrics
-from test_lightning import H, InOrder, make_trainer, module
+from test_lightning import learned
 
-folder, trained = Path(sys.argv[1]), module()
-trainer = make_trainer(
-    folder,
-    devices=2,
-    strategy="ddp",
-    callbacks=[HierarchicalMetrics(H)],
-    use_distributed_sampler=False,
-)
-trainer.fit(trained, datamodule=InOrder())
-assert trainer.world_size == 2
-result = [p.detach() for p in trained.network.parameters()], trainer.callback_metrics["val_auprc"]
-torch.save(result, folder / f"{trainer.global_rank}.pt")
+learned(Path(sys.argv[1]), devices=2, strategy="ddp")
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 """
 
 
-def test_two_processes_of_torchrun_do_what_one_does(tmp_path: Path) -> None:
-    launch(SCRIPT, tmp_path)
+def learned(folder: Path, **options: Any) -> list[object]:
+    """The gradients of the first step, the parameters after all, and the metrics."""
     trained = module()
-    trainer = make_trainer(tmp_path, callbacks=[HierarchicalMetrics(H)])
+    trainer = make_trainer(
+        folder,
+        callbacks=[HierarchicalMetrics(H), Recorder(str(folder))],
+        use_distributed_sampler=False,
+        **options,
+    )
     trainer.fit(trained, datamodule=InOrder())
-    one = [p.detach() for p in trained.network.parameters()], trainer.callback_metrics["val_auprc"]
-    for rank in range(2):
-        assert_close(torch.load(tmp_path / f"{rank}.pt"), one)
+    assert trainer.world_size == options.get("devices", 1)
+    metrics = {k: v for k, v in trainer.callback_metrics.items() if k != "train_loss"}
+    assert len(metrics) == 4
+    path = folder / f"{trainer.global_rank}.pt"
+    found = [torch.load(path), [p.detach() for p in trained.network.parameters()], metrics]
+    torch.save(found, path)
+    return found
+
+
+def test_two_processes_of_torchrun_do_what_one_does(tmp_path: Path) -> None:
+    """The batches of both together are those of the one; each has all labels known."""
+    launch(SCRIPT, tmp_path)
+    both = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    one = learned(tmp_path)
+    assert_close(both, [one, one])
 
 
 def test_both_are_pickled() -> None:
