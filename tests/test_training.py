@@ -283,6 +283,9 @@ def test_what_became_of_the_local_outputs() -> None:
     a, d = torch.minimum(root, a), torch.minimum(root, d)
     expected = torch.stack([root, a, d, torch.minimum(a, b), torch.minimum(a, c)], -1)
     assert_close(scores, expected.sigmoid())
+    linear = HLSTM(TREE, 3, hidden=4, transition="linear")
+    linear.load_state_dict(model.state_dict())
+    assert local_outputs(linear, x).dead == 0  # below 0 is not dead there
     assert local_outputs(BUILD["CHMCNN"](), x) is None
 
 

@@ -53,6 +53,6 @@ def local_outputs(model: Model, x: Tensor) -> Local | None:
     finally:
         model.train(training)
         handle.remove()
-    dead = torch.cat([(one <= 0).all(0) for one in units]).float().mean()
+    dead = torch.cat([(one == 0).all(0) for one in units]).float().mean()
     held = HF.lmc(model.unheld(logits, torch.inf), model.hierarchy, closure=True)
     return Local(held.sigmoid(), dead.item())
