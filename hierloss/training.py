@@ -223,7 +223,7 @@ def flushed() -> Iterator[None]:
     """A context in which this thread of the CPU takes denormal numbers, below 1e-38, for 0.
 
     The weight decay leads weights without a gradient there, such as those of dead units, and the
-    moments of Adam with them. They change nothing, and cost many times as much as other numbers.
+    moments of Adam with them. They change nothing, and cost several times as much as other numbers.
 
     Example:
         >>> with flushed():

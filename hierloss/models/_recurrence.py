@@ -70,13 +70,13 @@ class _Steps(torch.autograd.Function):
         return (*states, *cells)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]  # torch has no type of ctx
         given, weight, ctx.steps = inputs
         ctx.save_for_backward(given, weight, *output)
         ctx.save_for_forward(given, weight, *output)
 
     @staticmethod
-    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]  # torch has no type of ctx
         given, weight, *saved = ctx.saved_tensors
         slopes = _slopes(given, weight, saved)
         a = c = torch.zeros_like(saved[0])
@@ -93,7 +93,7 @@ class _Steps(torch.autograd.Function):
         return gate.sum(0), rows.mT @ slopes.before.flatten(0, -2), None
 
     @staticmethod
-    def jvp(ctx, given_t, weight_t, _):  # type: ignore[no-untyped-def]
+    def jvp(ctx, given_t, weight_t, _):  # type: ignore[no-untyped-def]  # torch has no type of ctx
         given, weight, *saved = ctx.saved_tensors
         slopes = _slopes(given, weight, saved)
         gates = torch.zeros_like(given) if given_t is None else given_t
