@@ -246,6 +246,12 @@ def test_what_is_wrong_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not path.exists()
 
 
+def test_an_old_pytorch_is_named(path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(torch, "__version__", type(torch.__version__)("2.6.0"))
+    with pytest.raises(ImportError, match=r"expected PyTorch 2.7 or later, got 2.6.0"):
+        write_onnx(MCM(DAG), DAG, torch.zeros(2, 6), path)
+
+
 def test_answers_of_yes_and_no(path: Path) -> None:
     class Answer(nn.Sequential):
         def forward(self, x: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
         ValueError: There are no samples, the model does not return a score for each class, or
             onnxruntime does not compute what PyTorch does.
         TypeError: The scores are of a type that onnxruntime cannot compare, such as bfloat16.
-        ImportError: onnx, onnxscript or onnxruntime is missing.
+        ImportError: onnx, onnxscript or onnxruntime is missing, or PyTorch is before 2.7.
 
     Example:
         >>> from pathlib import Path
@@ -154,3 +154,8 @@ def _require_onnx() -> None:
             f"expected onnx, onnxruntime and onnxscript, got {error}; for ONNX files "
             'pip install "hierloss[onnx]"'
         ) from error
+    if torch.__version__ < (2, 7):
+        raise ImportError(
+            f"expected PyTorch 2.7 or later, got {torch.__version__}; for ONNX files "
+            'pip install "hierloss[onnx]"'
+        )
