@@ -97,6 +97,7 @@ def test_the_real_files_have_the_facts_of_the_notes(real: Dataset) -> None:
         1
     ]
     assert len(h.edges) == RECOMPUTED[name][2]
+    assert data.naive() == pytest.approx(one.naive, abs=5.1e-5)
     assert sum(len(h.parents(x)) > 1 for x in h) == RECOMPUTED[name][3]
     target = torch.cat([file.target() for file in data.splits.values()])
     assert int((~target[:, data.weight > 0].any(1)).sum()) == RECOMPUTED[name][4]
@@ -126,6 +127,12 @@ def test_a_data_set(small: Path) -> None:
     assert (facts.classes, facts.features, facts.train, facts.test) == (3, 2, 3, 2)
     assert (facts.taxonomy, facts.depth, facts.per_level) == ("DAG", 3, 1)
     assert facts.cardinality == pytest.approx(4 / 3)
+
+
+def test_class_frequencies_as_scores(small: Path) -> None:
+    data = load("eisen_GO", data=small, cache=small)
+    # GO1 and GO2 are in 2 of 4 rows and GO3 is in 1; of 2 test rows they are in 2, 1 and 1
+    assert data.naive() == pytest.approx(3 / 4 * 3 / 4 + 1 / 4 * 4 / 6)
 
 
 def test_selection_and_final_rows_are_fitted_on_training_rows_only(small: Path) -> None:
