@@ -154,7 +154,7 @@ def _require_onnx() -> None:
             f"expected onnx, onnxruntime and onnxscript, got {error}; for ONNX files "
             'pip install "hierloss[onnx]"'
         ) from error
-    if torch.__version__ < (2, 7):
+    if torch.__version__ < "2.7":  # as versions, not as text
         raise ImportError(
             f"expected PyTorch 2.7 or later, got {torch.__version__}; for ONNX files "
             'pip install "hierloss[onnx]"'
