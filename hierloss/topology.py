@@ -78,7 +78,7 @@ class Topology(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         hollow = self.tables.is_meta
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch gives it no types
         if hollow and not self.tables.is_meta:  # to_empty brings memory, but not what was in it
             device = self.tables.device
             self._fill()
@@ -86,7 +86,7 @@ class Topology(nn.Module):
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch gives it no types
         kernels.settle()
 
     @staticmethod
@@ -97,7 +97,7 @@ class Topology(nn.Module):
             return cache[device]
         # Not traced. As a decorator it would import the whole compiler with this module.
         compiling = torch.compiler.is_compiling()
-        make = torch.compiler.disable(_make) if compiling else _make  # type: ignore[no-untyped-call]
+        make = torch.compiler.disable(_make) if compiling else _make  # type: ignore[no-untyped-call]  # torch gives it no types
         made: Topology = make(hierarchy, device)
         if type(made.parents) is Tensor:  # not a tracer's, which must not outlive it
             cache[device] = made

@@ -246,7 +246,7 @@ def test_what_is_wrong_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not path.exists()
 
 
-def test_an_old_pytorch_is_named(path: Path, monkeypatch) -> None:
+def test_an_old_pytorch_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", type(torch.__version__)("2.6.0"))
     with pytest.raises(ImportError, match=r"expected PyTorch 2.7 or later, got 2.6.0"):
         write_onnx(MCM(DAG), DAG, torch.zeros(2, 6), path)

@@ -139,7 +139,7 @@ def step(compute: Compute, logits: Tensor, target: Tensor) -> None:
     """There and back; what is no scalar has the targets as the gradient that comes in."""
     logits.grad = None
     result = compute(logits, target)
-    result.backward(None if result.ndim == 0 else target)  # type: ignore[no-untyped-call]
+    result.backward(None if result.ndim == 0 else target)  # type: ignore[no-untyped-call]  # torch gives it no types
 
 
 def wrong(row: Row, h: Hierarchy, logits: Tensor, target: Tensor) -> float | None:

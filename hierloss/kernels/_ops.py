@@ -18,8 +18,7 @@ from hierloss.kernels import slope_type
 
 __all__ = ["loss", "select"]
 
-# Where an untyped call is ignored, here and elsewhere, it is PyTorch that gives no types.
-LIBRARY: Any = torch.library.Library("hierloss", "DEF")  # type: ignore[no-untyped-call]
+LIBRARY: Any = torch.library.Library("hierloss", "DEF")  # type: ignore[no-untyped-call]  # torch gives it no types
 BACKENDS = {"CPU": "_cpu", "CUDA": "_gpu"}
 TARGET = "Tensor scores, Tensor target, Tensor tables, Tensor? weight, Tensor? pos_weight"
 
