@@ -236,7 +236,8 @@ def small(monkeypatch) -> list[str]:
 
 
 def plan(folder: Path) -> Plan:
-    return Plan(folder / "results", folder / "states", most=3, patience=2, study=4, every=0)
+    names = Plan(folder / "results", folder / "states")
+    return names._replace(most=3, patience=2, patience_on_dag=2, study=4, every=0)
 
 
 def without_times(path: Path) -> dict[str, object]:
@@ -319,6 +320,14 @@ def test_a_run_that_is_stopped_again_and_again_has_the_same_result(
             continue
     assert calls > 28
     assert without_times(path) == whole
+
+
+def test_a_choice_has_more_patience_on_a_dag(small, tmp_path) -> None:
+    for dataset, patience in (("Enron", 1), ("cellcycle_GO", 4)):
+        asked = plan(tmp_path)._replace(most=40, patience=1, patience_on_dag=4)
+        found = json.loads(run(Task("HLSTM", dataset, 0), asked).read_text())
+        for tried in found["grid"]:
+            assert len(tried["curve"]) == tried["epochs"] + patience < 40
 
 
 def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:

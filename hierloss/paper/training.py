@@ -55,6 +55,8 @@ class Plan(NamedTuple):
         states: The folder of what is needed to go on with a run.
         most: Epochs after which a choice stops in any case.
         patience: Epochs without a better AU(PRC) after which a choice stops.
+        patience_on_dag: The same where the classes are a DAG: on GO networks come to a plateau near
+            the class frequencies, and may leave it after some 30 epochs.
         study: Epochs of a study.
         every: Seconds between two writes of a state.
     """
@@ -63,6 +65,7 @@ class Plan(NamedTuple):
     states: Path
     most: int = 200
     patience: int = 20
+    patience_on_dag: int = 50
     study: int = 100
     every: float = 60.0
 
@@ -196,7 +199,9 @@ class _Runner:
         started = time.perf_counter()
         most = {} if self.task.base == "CLUS-ENS" else {"epochs": self.plan.most}
         phase = f"choice {i + 1} of {len(self._grid())}"
-        asked, patience = {**settings, **most}, self.plan.patience
+        dag = self.data.entry.facts.taxonomy == "DAG"
+        patience = self.plan.patience_on_dag if dag else self.plan.patience
+        asked = {**settings, **most}
         fitted = self._fit(phase, asked, 0, train, valid, state, valid=True, patience=patience)
         epochs = [epoch.epoch for epoch in fitted.best]
         chosen = {"epochs": epochs if len(epochs) > 1 else epochs[0]} if epochs else {}
