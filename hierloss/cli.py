@@ -99,6 +99,13 @@ def verify() -> None:
     raise SystemExit(wrong > 0)
 
 
+def apart(out: Path | None, *sources: Path | None) -> None:
+    """Raise if a file to write is one of those that are read."""
+    for source in sources:
+        if out is not None and source is not None and out.resolve() == source.resolve():
+            raise ValueError(f"expected another file to write than is read, got {str(out)!r}")
+
+
 def _drawing(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in (".png", ".svg"):
         raise click.BadParameter(f"expected a file called .png or .svg, got {path.name!r}")
@@ -121,7 +128,7 @@ def _drawing(context: click.Context, option: click.Parameter, path: Path | None)
     help="OBO: a relation to follow; may be repeated.  [default: is_a, part_of]",
 )
 @click.option("--namespace", help="OBO: the namespace to keep to.")
-@click.option("--on-dangling", type=KEEP, help="OBO: edges to terms that are not defined.")
+@click.option("--on-dangling", type=KEEP, help="OBO: edges to undefined terms.  [default: raise]")
 @click.option("--columns", help="Edge list without a header: its columns, as child,parent.")
 @click.option("--delimiter", help="Edge list: what separates its columns.")
 @click.option("--sep", help="Path strings: what separates their components.  [default: /]")
@@ -151,6 +158,7 @@ def inspect(
 
     if out is not None and plot is None:
         raise click.UsageError("expected --plot CLASS beside --out, got none")
+    apart(save, file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the report has what was dropped
         source = read(

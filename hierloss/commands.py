@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hierloss.cli import OUT_FILE, _console, _explained
+from hierloss.cli import OUT_FILE, _console, _explained, apart
 
 if TYPE_CHECKING:
     from hierloss.fitting import Fitted
@@ -51,7 +51,12 @@ def _device(context: click.Context, option: click.Parameter, name: str) -> str:
 @click.command()
 @click.argument("file", type=IN_FILE)
 @click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
-@click.option("--format", "kind", help="What that file is, as in `hierloss inspect`.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["obo", "edges", "paths", "npz"]),
+    help="What that file is, as in `hierloss inspect`.",
+)
 @click.option("--labels", metavar="COLUMN", help="The column with the names of the classes.")
 @click.option("--sep", default=";", show_default=True, help="What separates these names.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated.")
@@ -118,13 +123,14 @@ def train(
 ) -> None:
     """Train a model on an ARFF, CSV, TSV or Parquet file.
 
-    Stop it at will: the same command goes on where it was.
+    Stop it at will: the same command goes on where it was, or up to a minute before.
     """
     from hierloss import inspection
     from hierloss.fitting import fit
     from hierloss.samples import read_samples
     from hierloss.training import Settings
 
+    apart(out, file, hierarchy, None if _is_share(valid) else Path(valid))
     tree = None if hierarchy is None else inspection.read(hierarchy, kind=kind).hierarchy
 
     def read(path: Path) -> Samples:
@@ -199,6 +205,7 @@ def predict(
     from hierloss.samples import read_features
     from hierloss_adapters.tabular import write_table
 
+    apart(out, model, file)
     checkpoint = Checkpoint.load(model)
     rows = 0
     console = _console()
@@ -207,7 +214,7 @@ def predict(
         for columns in tables(checkpoint, blocks, id=id or "row", threshold=threshold, top=top):
             if columns[id or "row"]:  # a Parquet file has its types from the first rows
                 table.write(columns)
-                rows += len(set(columns[id or "row"]))
+                rows += len(set(map(str, columns[id or "row"])))
                 status.update(f"{rows:,} rows")
         if not rows:
             table.write(columns)
@@ -250,11 +257,17 @@ def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples,
     """Rows to train on, and rows to validate with."""
     from hierloss.fitting import split
 
+    if _is_share(valid):
+        return split(samples, float(valid), seed)
+    return samples, read(Path(valid))
+
+
+def _is_share(valid: str) -> bool:
     try:
-        share = float(valid)
+        float(valid)
     except ValueError:
-        return samples, read(Path(valid))
-    return split(samples, share, seed)
+        return False
+    return True
 
 
 def _summary(fitted: Fitted, rows: Samples, held_out: Samples | None) -> str:
@@ -262,7 +275,7 @@ def _summary(fitted: Fitted, rows: Samples, held_out: Samples | None) -> str:
     text = f"{len(rows.features):,} rows, {len(rows.names):,} features, {len(h):,} classes; "
     if held_out is None:
         return text + f"{len(fitted.history)} epochs"
-    return (
-        text + f"best of {len(fitted.history)} epochs: {fitted.best.epoch}, with AU(PRC) "
-        f"{fitted.best.auprc:.4f} on {len(held_out.features):,} other rows"
-    )
+    text += f"best of {len(fitted.history)} epochs: {fitted.best.epoch}"
+    if fitted.best.stage:
+        text += f" of stage {fitted.best.stage + 1}"
+    return text + f", with AU(PRC) {fitted.auprc:.4f} on {len(held_out.features):,} other rows"

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from hierloss.checkpoint import Checkpoint, build
+from hierloss.metrics import average_precision
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples
-from hierloss.training import Epoch, Settings, Training, seeded
+from hierloss.training import Epoch, Settings, Training, probabilities, seeded
 
 __all__ = ["Fitted", "fit", "split"]
 
@@ -26,12 +27,14 @@ class Fitted(NamedTuple):
     Attributes:
         checkpoint: The trained model.
         history: What each epoch came to.
-        best: The epoch that the parameters are of.
+        best: The epoch that the parameters are of, the last such of a model trained in stages.
+        auprc: AU(PRC) of the model on the samples to validate with; None without any.
     """
 
     checkpoint: Checkpoint
     history: list[Epoch]
     best: Epoch
+    auprc: float | None
 
 
 def split(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Samples | None]:
@@ -86,32 +89,40 @@ def fit(
         epoch: Called after each epoch.
 
     Raises:
-        ValueError: The samples to validate with have other features or classes.
+        ValueError: The samples to validate with have other features or classes, or no class.
     """
     if valid is not None and (valid.names, valid.hierarchy) != (train.names, train.hierarchy):
         raise ValueError(
             "expected samples for validation with the features and classes of those for training, "
             "got others"
         )
+    classes = torch.tensor([x not in left_out for x in train.hierarchy])
+    if valid is not None and not (valid.target[:, classes] == 1).any():
+        raise ValueError("expected samples for validation with classes, got none; label some")
     standardise = Standardiser.fit(train.features)
     with seeded(settings.seed):
         model = build(
             name, train.hierarchy, len(train.names), options=options, left_out=left_out
         ).to(device)
+    held_out = None if valid is None else _rows(valid, standardise, device)
     training = Training(
         model,
         _rows(train, standardise, device),
         settings,
-        valid=None if valid is None else _rows(valid, standardise, device),
-        classes=torch.tensor([x not in left_out for x in train.hierarchy]),
+        valid=held_out,
+        classes=classes,
         state=state,
         progress=progress,
     )
     for one in training.epochs():
         if epoch is not None:
             epoch(one)
+    auprc = None
+    if held_out is not None:
+        x, y = held_out
+        auprc = average_precision(probabilities(model, x), y, classes.to(device))
     checkpoint = Checkpoint(name, options or {}, model.cpu(), train.names, standardise, left_out)
-    return Fitted(checkpoint, training.history, training.best_epoch(model.stages - 1))
+    return Fitted(checkpoint, training.history, training.best_epoch(model.stages - 1), auprc)
 
 
 def _rows(samples: Samples, standardise: Standardiser, device: str) -> Rows:

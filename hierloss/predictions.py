@@ -37,16 +37,23 @@ def tables(
         top: The greatest number of classes of a sample.
 
     Raises:
-        ValueError: A threshold or a top that is none, or features so large that nothing follows.
+        ValueError: A threshold or a top that is none, an id called as another column of the table,
+            or features so large that nothing follows.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
     if top is not None and top < 1:
         raise ValueError(f"expected a top of 1 or more, got {top}")
     classes = checkpoint.classes
+    long = threshold is not None or top is not None
+    if id in (("class", "probability") if long else classes):
+        raise ValueError(
+            f"expected a column of ids with a name of its own, got {id!r}, which the table has for "
+            "something else; name the rows by another column"
+        )
     for block in blocks:
         p = checkpoint.predict(block.features, block.ids)
-        if threshold is None and top is None:
+        if not long:
             yield {id: block.ids, **dict(zip(classes, p.T.numpy(), strict=True))}
             continue
         sample, column = chosen(p, _levels(checkpoint), threshold, top)

@@ -71,6 +71,12 @@ class Training:
     ) -> None:
         if settings.patience is not None and valid is None:
             raise ValueError("expected validation rows beside patience, got none")
+        for what, rows in (("train", train), ("valid", valid)):
+            if rows is not None and len(rows[0]) != len(rows[1]):
+                raise ValueError(
+                    f"expected as many rows of features as of targets in {what}, got "
+                    f"{len(rows[0])} and {len(rows[1])}"
+                )
         self.model, self.train, self.valid = model, train, valid
         self.settings, self.state, self.every = settings, state, every
         self.classes, self.progress = classes, progress

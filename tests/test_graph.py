@@ -481,3 +481,9 @@ def test_files_that_are_no_text(write, read):
         read("https://x.org/e.csv")
     with pytest.raises(ValueError, match="expected the name of an encoding, got 'utf-9'"):
         read(write("child,parent\na,b\n"), encoding="utf-9")
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\\t"])
+def test_a_delimiter_is_one_character(delimiter, write) -> None:
+    with pytest.raises(ValueError, match="expected one character as a delimiter"):
+        read_edges(write("child,parent\nb,a\n", "e.csv"), delimiter=delimiter)

@@ -19,6 +19,7 @@ from hierloss import Hierarchy, UnknownClassError
 from hierloss.checkpoint import MODELS, Checkpoint, build
 from hierloss.cli import main
 from hierloss.fitting import fit, split
+from hierloss.metrics import average_precision
 from hierloss.predictions import chosen
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples, read_features, read_samples
@@ -458,7 +459,7 @@ def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None
     assert "an ARFF file has none" in failed("predict", model, file, "--id", "x")
     short = write("u,v\n1,2\n", "short.csv")
     assert "expected a column 'w'" in failed("predict", model, short)
-    assert "expected a file called .csv" in failed("predict", model, pets, "--out", "p.doc")
+    assert "to write that ends in .csv" in failed("predict", model, pets, "--out", "p.doc")
     fewer = write(arff().replace("@attribute u", "@attribute x"), "fewer.arff")
     assert "expected a feature 'u'" in failed("predict", model, fewer)
     assert "features and classes of those" in failed("train", file, "--valid", fewer)
@@ -525,3 +526,76 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ImportError, match=rf"hierloss\[{extra}\]"):
         call(tmp_path)
+
+
+def test_a_quote_that_is_not_closed_swallows_no_rows(write: Callable[..., Path]) -> None:
+    path = write('u,name\n1,a\n2,"b\n3,c\n', "open.csv")
+    with pytest.raises(ValueError, match=r"open\.csv:3: expected a row of cells.*mend its quotes"):
+        list(read_table(path, ["u"]))
+
+
+def test_a_file_to_write_is_not_called_compressed(tmp_path) -> None:
+    expected = r"ends in \.csv, \.tsv, \.tab, \.parquet, uncompressed"
+    with pytest.raises(ValueError, match=expected), write_table(tmp_path / "p.csv.gz"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_file_that_is_read_is_written_over(
+    write: Callable[..., Path], hierarchy: Path, tmp_path: Path
+) -> None:
+    path, model = write(table(), "pets.csv"), tmp_path / "model.csv"
+    command = ("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name")
+    ran(*command, *QUICK, "--out", model)
+    kept = {x: x.read_bytes() for x in (path, hierarchy, model)}
+    for arguments in (
+        (*command, "--out", path),
+        (*command, "--out", hierarchy),
+        (*command, "--valid", path, "--out", path),
+        ("predict", model, path, "--out", path),
+        ("predict", model, path, "--out", model),
+        ("inspect", hierarchy, "--save", hierarchy),
+    ):
+        assert "expected another file to write than is read" in failed(*arguments)
+    assert kept == {x: x.read_bytes() for x in kept}
+
+
+def test_the_ids_have_a_column_of_their_own(
+    write: Callable[..., Path], hierarchy: Path, tmp_path: Path
+) -> None:
+    path, model = write(table(), "pets.csv"), tmp_path / "m.safetensors"
+    ran("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name",
+        *QUICK, "--out", model)  # fmt: skip
+    text = path.read_text()
+    for name, more in (("class", ("--top", "1")), ("probability", ("--top", "1")), ("wild", ())):
+        renamed = write(text.replace("name", name, 1), "renamed.csv")
+        out = tmp_path / "new" / "p.csv"
+        assert "a name of its own" in failed("predict", model, renamed, "--id", name, "--out", out,
+                                             *more)  # fmt: skip
+        assert not out.exists()
+
+
+def test_rows_for_validation_have_classes(write: Callable[..., Path], hierarchy: Path) -> None:
+    path = write(table(), "pets.csv")
+    none = write("name,u,v,w,classes\nx,1,2,3,\n", "none.csv")
+    said = failed("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore",
+                  "name", "--valid", none)  # fmt: skip
+    assert "expected samples for validation with classes, got none" in said
+
+
+def test_the_score_that_is_said_is_that_of_the_model() -> None:
+    features, labels = samples()
+    rows = Samples(features, ("u", "v", "w"), PETS.encode([[x] for x in labels]), PETS)
+    train, valid = split(rows, 0.25)
+    fitted = fit("HMC-LMLP", train, valid, Settings(epochs=3, batch=8, lr=0.02))
+    p = fitted.checkpoint.predict(valid.features)
+    assert fitted.auprc == pytest.approx(average_precision(p, valid.target))
+    assert fitted.auprc != fitted.best.auprc
+
+
+def test_the_format_of_a_hierarchy_is_one_of_those_there_are(
+    write: Callable[..., Path], hierarchy: Path
+) -> None:
+    found = run("train", write(table(), "pets.csv"), "--hierarchy", hierarchy, "--format", "foo")
+    assert found.exit_code == 2
+    assert "'foo' is not one of 'obo'" in found.output

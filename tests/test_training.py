@@ -161,6 +161,14 @@ def test_settings_are_checked(options, message) -> None:
         Settings(**options)
 
 
+@pytest.mark.parametrize("what", ["train", "valid"])
+def test_rows_have_a_target_each(what: str) -> None:
+    x, y = rows(8)
+    both = {"train": (x, y), "valid": (x, y), what: (x[:4], y)}
+    with pytest.raises(ValueError, match=f"of targets in {what}, got 4 and 8"):
+        Training(HLSTM(TREE, 3, hidden=4), both["train"], Settings(), valid=both["valid"])
+
+
 def test_patience_needs_validation_rows() -> None:
     with pytest.raises(ValueError, match="validation rows beside patience"):
         training(BUILD["HLSTM"], settings=Settings(patience=1))

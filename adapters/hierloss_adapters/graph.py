@@ -316,6 +316,10 @@ def _check_columns(nodes: Iterable[Any], n: int) -> None:
 
 def _delimiter(path: Source, delimiter: str | None) -> str:
     if delimiter is not None:
+        if len(delimiter) != 1 or delimiter in '\r\n"':
+            raise ValueError(
+                f"expected one character as a delimiter, such as ',' or a tab, got {delimiter!r}"
+            )
         return delimiter
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     kinds = [suffix for suffix in suffixes if suffix not in _files.COMPRESS]

@@ -116,10 +116,10 @@ def write_table(path: Source) -> Iterator[Writer]:
     r"""Write a table, some rows at a time; the file appears once it is complete.
 
     Args:
-        path: A file called .csv, .tsv, .tab or .parquet.
+        path: A file called .csv, .tsv, .tab or .parquet; its folder is made.
 
     Raises:
-        ValueError: The name of the file says nothing.
+        ValueError: The name of the file does not end so.
         ImportError: pyarrow is missing, and the file is a Parquet file.
 
     Example:
@@ -132,6 +132,12 @@ def write_table(path: Source) -> Iterator[Writer]:
         'name,cat\nTom,0.75\n'
     """
     target = Path(path)
+    if not _is_parquet(path) and target.suffix.lower() not in _DELIMITERS:
+        known = ", ".join((*_DELIMITERS, ".parquet"))
+        raise ValueError(
+            f"expected a file to write that ends in {known}, uncompressed, got {target.name!r}"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     writer = _ParquetWriter(part) if _is_parquet(path) else _TextWriter(part, _delimiter(path))
     try:
@@ -208,11 +214,15 @@ def _checked(path: Source, rows: Iterator[tuple[int, list[str]]], n: int) -> Ite
 def _rows(path: Source, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a text file that are not empty, with the numbers of their lines."""
     delimiter = _delimiter(path)
-    rows = csv.reader((line for _, line in stream_lines(path, encoding)), delimiter=delimiter)
+    lines = (line for _, line in stream_lines(path, encoding))
+    rows, start = csv.reader(lines, delimiter=delimiter, strict=True), 1
     try:
-        yield from ((rows.line_num, row) for row in rows if row)
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+            start = rows.line_num + 1
     except csv.Error as error:
-        raise at(path, rows.line_num, f"expected a row of cells, got {error}") from error
+        raise at(path, start, f"expected a row of cells, got {error}; mend its quotes") from error
 
 
 def _delimiter(path: Source) -> str:
