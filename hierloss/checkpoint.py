@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,8 @@ def _check_option(name: str, option: str, value: object) -> None:
     types, words = _TYPES.get(get_origin(wanted) or wanted, ((object,), ""))
     if not isinstance(value, types) or (isinstance(value, bool) and wanted in (int, float)):
         raise ValueError(f"expected {option} of {name} to be {words}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected {option} of {name} to be finite, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)

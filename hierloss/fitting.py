@@ -79,7 +79,7 @@ def fit(
     Args:
         name: A model of `hierloss.checkpoint.MODELS`.
         train: The samples to train on.
-        valid: Those to validate with, with the same features and classes.
+        valid: Those to validate with, with the same features, in any order, and classes.
         settings: How to train.
         options: What else the model is called with.
         left_out: Classes that count neither in the loss nor in predictions.
@@ -91,11 +91,8 @@ def fit(
     Raises:
         ValueError: The samples to validate with have other features or classes, or no class.
     """
-    if valid is not None and (valid.names, valid.hierarchy) != (train.names, train.hierarchy):
-        raise ValueError(
-            "expected samples for validation with the features and classes of those for training, "
-            "got others"
-        )
+    if valid is not None:
+        valid = _alike(valid, train)
     classes = torch.tensor([x not in left_out for x in train.hierarchy])
     if valid is not None and not (valid.target[:, classes] == 1).any():
         raise ValueError("expected samples for validation with classes, got none; label some")
@@ -123,6 +120,20 @@ def fit(
         auprc = average_precision(probabilities(model, x), y, classes.to(device))
     checkpoint = Checkpoint(name, options or {}, model.cpu(), train.names, standardise, left_out)
     return Fitted(checkpoint, training.history, training.best_epoch(model.stages - 1), auprc)
+
+
+def _alike(valid: Samples, train: Samples) -> Samples:
+    """Samples to validate with, their features in the order of those to train on."""
+    if valid.hierarchy != train.hierarchy:
+        raise ValueError("expected the classes of training for validation too, got others")
+    place = {name: i for i, name in enumerate(valid.names)}
+    missing = [name for name in train.names if name not in place]
+    more = sorted(set(valid.names) - set(train.names))
+    if missing or more:
+        found = f"got none called {missing[0]!r}" if missing else f"got {more[0]!r} too"
+        raise ValueError(f"expected the features of training for validation too, {found}")
+    order = [place[name] for name in train.names]
+    return valid._replace(features=valid.features[:, order], names=train.names)
 
 
 def _rows(samples: Samples, standardise: Standardiser, device: str) -> Rows:

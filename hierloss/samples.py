@@ -144,7 +144,10 @@ def _from_table(
     columns = column_names(path)
     for name in [*ignore, *([labels] if labels else [])]:
         if name not in columns:
-            raise ValueError(f"{path}: expected a column {name!r}, got none of that name")
+            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
+            raise ValueError(
+                f"{path}: expected a column {name!r}, got none of that name but {some}"
+            )
     marks = [] if labels else [x for x in columns if _is_class(x, hierarchy) and x not in ignore]
     if not labels and not marks:
         raise ValueError(
@@ -156,6 +159,12 @@ def _from_table(
     names = [name for name in columns if name not in apart]
     if not names:
         raise ValueError(f"{path}: expected columns with features, got none")
+    told = [name for name in names if _is_class(name, hierarchy)]
+    if told:
+        raise ValueError(
+            f"{path}: expected features beside {labels!r}, got {told[0]!r}, which is a class; give "
+            f"--ignore {told[0]}, or call the column otherwise if it is a feature"
+        )
     features, targets = [np.empty((0, len(names)))], []
     done = 1
     for block in read_table(path, [*names, *marks, *([labels] if labels else [])]):

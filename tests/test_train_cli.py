@@ -462,7 +462,7 @@ def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None
     assert "to write that ends in .csv" in failed("predict", model, pets, "--out", "p.doc")
     fewer = write(arff().replace("@attribute u", "@attribute x"), "fewer.arff")
     assert "expected a feature 'u'" in failed("predict", model, fewer)
-    assert "features and classes of those" in failed("train", file, "--valid", fewer)
+    assert "features of training for validation too" in failed("train", file, "--valid", fewer)
 
 
 def test_an_output_that_fails_leaves_nothing(trained, write, tmp_path) -> None:
@@ -530,7 +530,7 @@ def test_a_missing_package_is_named_with_its_extra(
 
 def test_a_quote_that_is_not_closed_swallows_no_rows(write: Callable[..., Path]) -> None:
     path = write('u,name\n1,a\n2,"b\n3,c\n', "open.csv")
-    with pytest.raises(ValueError, match=r"open\.csv:3: expected a row of cells.*mend its quotes"):
+    with pytest.raises(ValueError, match=r"open\.csv, line 3: expected a row.*mend its quotes"):
         list(read_table(path, ["u"]))
 
 
@@ -599,3 +599,36 @@ def test_the_format_of_a_hierarchy_is_one_of_those_there_are(
     found = run("train", write(table(), "pets.csv"), "--hierarchy", hierarchy, "--format", "foo")
     assert found.exit_code == 2
     assert "'foo' is not one of 'obo'" in found.output
+
+
+def test_features_for_validation_are_found_by_name() -> None:
+    features, labels = samples()
+    rows = Samples(features, ("u", "v", "w"), PETS.encode([[x] for x in labels]), PETS)
+    train, valid = split(rows, 0.25)
+    turned = valid._replace(features=valid.features[:, [2, 0, 1]], names=("w", "u", "v"))
+    settings = Settings(epochs=3, batch=8, lr=0.02)
+    one, other = (fit("MLP", train, x, settings).best for x in (valid, turned))
+    assert one.auprc == other.auprc
+    for names, said in ((("u", "v", "x"), "none called 'w'"), (("u", "v", "w", "x"), "'x' too")):
+        wrong = valid._replace(features=np.zeros((15, len(names))), names=names)
+        with pytest.raises(ValueError, match=said):
+            fit("MLP", train, wrong, settings)
+    others = Hierarchy.from_paths(["pet/cat", "pet/dog", "tame"])
+    with pytest.raises(ValueError, match="classes of training"):
+        fit("MLP", train, valid._replace(hierarchy=others), settings)
+
+
+def test_a_class_is_no_feature_beside_labels(write: Callable[..., Path], hierarchy: Path) -> None:
+    lines = table().splitlines()
+    path = write("\n".join([f"{lines[0]},wild", *(f"{x},1" for x in lines[1:])]), "leak.csv")
+    with pytest.raises(ValueError, match="got 'wild', which is a class; give --ignore wild"):
+        read_samples(path, PETS, labels="classes", ignore=["name"])
+    read = read_samples(path, PETS, labels="classes", ignore=["name", "wild"])
+    assert read.names == ("u", "v", "w")
+    with pytest.raises(ValueError, match="'id', got none of that name but 'name', 'u'"):
+        read_samples(path, PETS, labels="id")
+
+
+def test_an_option_of_a_model_is_finite() -> None:
+    with pytest.raises(ValueError, match="dropout of MLP to be finite, got nan"):
+        build("MLP", PETS, 3, options={"dropout": float("nan")})
