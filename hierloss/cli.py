@@ -20,6 +20,7 @@ R = TypeVar("R")
 
 OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 KEEP = click.Choice(["raise", "drop"])
+KIND = click.Choice(["obo", "edges", "paths", "npz"])
 
 
 #: Commands that are imported when they are called for, or listed.
@@ -117,7 +118,7 @@ def _drawing(context: click.Context, option: click.Parameter, path: Path | None)
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["obo", "edges", "paths", "npz"]),
+    type=KIND,
     help="What the file is, where its name does not say so.",
 )
 @click.option(

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hierloss.cli import OUT_FILE, _console, _explained, apart
+from hierloss.cli import KIND, OUT_FILE, _console, _explained, apart
 
 if TYPE_CHECKING:
     from hierloss.fitting import Fitted
@@ -51,12 +51,7 @@ def _device(context: click.Context, option: click.Parameter, name: str) -> str:
 @click.command()
 @click.argument("file", type=IN_FILE)
 @click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["obo", "edges", "paths", "npz"]),
-    help="What that file is, as in `hierloss inspect`.",
-)
+@click.option("--format", "kind", type=KIND, help="What that file is, as in `hierloss inspect`.")
 @click.option("--labels", metavar="COLUMN", help="The column with the names of the classes.")
 @click.option("--sep", default=";", show_default=True, help="What separates these names.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated.")

@@ -126,6 +126,8 @@ def _alike(valid: Samples, train: Samples) -> Samples:
     """Samples to validate with, their features in the order of those to train on."""
     if valid.hierarchy != train.hierarchy:
         raise ValueError("expected the classes of training for validation too, got others")
+    if valid.names == train.names:
+        return valid
     place = {name: i for i, name in enumerate(valid.names)}
     missing = [name for name in train.names if name not in place]
     more = sorted(set(valid.names) - set(train.names))

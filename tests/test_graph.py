@@ -483,7 +483,7 @@ def test_files_that_are_no_text(write, read):
         read(write("child,parent\na,b\n"), encoding="utf-9")
 
 
-@pytest.mark.parametrize("delimiter", ["", ";;", "\\t"])
+@pytest.mark.parametrize("delimiter", ["", ";;", "\\t", "\n", '"'])
 def test_a_delimiter_is_one_character(delimiter, write) -> None:
     with pytest.raises(ValueError, match="expected one character as a delimiter"):
         read_edges(write("child,parent\nb,a\n", "e.csv"), delimiter=delimiter)

@@ -244,8 +244,8 @@ def small(monkeypatch) -> list[str]:
 
 
 def plan(folder: Path) -> Plan:
-    names = Plan(folder / "results", folder / "states")
-    return names._replace(most=3, patience=2, patience_on_dag=2, study=4, every=0)
+    few = {"most": 3, "patience": 2, "patience_on_dag": 2, "study": 4}
+    return Plan(folder / "results", folder / "states", **few, every=0)
 
 
 def without_times(path: Path) -> dict[str, object]:

@@ -132,14 +132,15 @@ def write_table(path: Source) -> Iterator[Writer]:
         'name,cat\nTom,0.75\n'
     """
     target = Path(path)
-    if not _is_parquet(path) and target.suffix.lower() not in _DELIMITERS:
+    delimiter = _DELIMITERS.get(target.suffix.lower())
+    if delimiter is None and not _is_parquet(path):
         known = ", ".join((*_DELIMITERS, ".parquet"))
         raise ValueError(
             f"expected a file to write that ends in {known}, uncompressed, got {target.name!r}"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
-    writer = _ParquetWriter(part) if _is_parquet(path) else _TextWriter(part, _delimiter(path))
+    writer = _TextWriter(part, delimiter) if delimiter else _ParquetWriter(part)
     try:
         yield writer
         writer.close()

@@ -148,8 +148,7 @@ def note(figure: Figure, text: str) -> None:
     figure.text(0.02, 0.06 / height, "\n".join(lines), fontsize=9, color="0.25")
     engine = figure.get_layout_engine()
     if engine is not None:
-        # Constrained layout takes a rectangle, which the type of all engines does not say.
-        engine.set(rect=(0, below, 1, 1 - below))  # type: ignore[call-arg]
+        engine.set(rect=(0, below, 1, 1 - below))  # type: ignore[call-arg]  # not all engines do
 
 
 def _decisions(scores: Tensor) -> dict[str, str]:
