@@ -40,8 +40,9 @@ reference: $(VENV)/.test
 interpret: $(VENV)/.interpret
 	TRITON_INTERPRET=1 $(BIN)/python -m pytest -q tests/test_gpu.py
 
-# torch-sparse has no wheels. They are compiled once for each PyTorch, on all cores (a quarter of an
-# hour of one), and kept beside other caches; pip's own cache would not tell one PyTorch from another.
+# torch-sparse has no wheels. They are compiled once for each PyTorch, by ninja on all cores (a
+# quarter of an hour of one), and kept beside other caches; pip's own would not tell one PyTorch from
+# another.
 SPARSE = $(abspath $(VENV)-sparse)
 TORCH = $$($(BIN)/python -c 'import sys, torch; print(f"torch-{torch.__version__}-{sys.implementation.cache_tag}")')
 WHEELS = $${XDG_CACHE_HOME:-$$HOME/.cache}/hierloss/wheels/$(TORCH)
@@ -52,10 +53,9 @@ sparse: $(VENV)/.sparse
 
 $(VENV)/.sparse: $(VENV)/.test constraints.txt
 	rm -rf "$(SPARSE)"
-	$(PIP) install -c constraints.txt --target "$(SPARSE)" setuptools wheel
-	printf '[build_ext]\nparallel = %s\n' "$$(getconf _NPROCESSORS_ONLN)" > "$(SPARSE)/build.cfg"
+	$(PIP) install -c constraints.txt --target "$(SPARSE)" setuptools wheel ninja
 	wheels="$(WHEELS)" && mkdir -p "$$wheels" && \
-	PYTHONPATH="$(SPARSE)" DIST_EXTRA_CONFIG="$(SPARSE)/build.cfg" CFLAGS=-g0 $(BIN)/python -m pip --disable-pip-version-check wheel --no-cache-dir --no-deps --no-build-isolation -c constraints.txt --find-links "$$wheels" --wheel-dir "$$wheels" torch-scatter torch-sparse && \
+	PYTHONPATH="$(SPARSE)" PATH="$(SPARSE)/bin:$$PATH" CFLAGS=-g0 $(BIN)/python -m pip --disable-pip-version-check wheel --no-cache-dir --no-deps --no-build-isolation -c constraints.txt --find-links "$$wheels" --wheel-dir "$$wheels" torch-scatter torch-sparse && \
 	$(PIP) install --no-deps --no-index --find-links "$$wheels" -c constraints.txt --target "$(SPARSE)" torch-scatter torch-sparse
 	touch $@
 

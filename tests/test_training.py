@@ -335,7 +335,23 @@ def test_a_choice_has_more_patience_on_a_dag(small, tmp_path) -> None:
         asked = plan(tmp_path)._replace(most=40, patience=1, patience_on_dag=4)
         found = json.loads(run(Task("HLSTM", dataset, 0), asked).read_text())
         for tried in found["grid"]:
+            assert (tried["most"], tried["patience"]) == (40, patience)
             assert len(tried["curve"]) == tried["epochs"] + patience < 40
+        assert not {"most", "patience"} & set(found["settings"])
+
+
+@pytest.mark.parametrize("other", [{"patience": 3}, {"most": 2}])
+def test_a_choice_of_another_plan_is_made_anew(other, small, tmp_path) -> None:
+    first = plan(tmp_path)
+    path = run(Task("HLSTM", "Enron", 0), first)
+    before = path.read_text()
+    phases: list[str] = []
+    for asked in (first, first._replace(**other)):
+        path.unlink()
+        phases.clear()
+        run(Task("HLSTM", "Enron", 0), asked, lambda phase, *_: phases.append(phase))
+        assert ("choice 1 of 2" in phases) == (asked is not first)
+    assert path.read_text() != before
 
 
 def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:

@@ -26,6 +26,9 @@ __all__ = ["Plan", "Task", "run"]
 Progress = Callable[[str, float, float], object]
 Json = dict[str, Any]
 
+#: What is kept of a point of the grid beside its settings.
+_OF_A_CHOICE = frozenset({"most", "patience", "auprc", "seconds", "curve"})
+
 
 class Task(NamedTuple):
     """A system or a study of `hierloss.paper.systems`, a data set of the registry and a seed."""
@@ -167,8 +170,8 @@ class _Runner:
         with self._alone():
             grid = [self._try(i, {**option, **fixed}) for i, option in enumerate(self._grid())]
         best = max(grid, key=lambda tried: tried["auprc"])
-        kept = [key for key in best if key not in ("auprc", "seconds", "curve")]
-        return {key: best[key] for key in kept}, {"chosen_on": "validation", "grid": grid}
+        kept = {key: best[key] for key in best if key not in _OF_A_CHOICE}
+        return kept, {"chosen_on": "validation", "grid": grid}
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -185,29 +188,36 @@ class _Runner:
         finally:
             lock.release()
 
+    def _limits(self) -> dict[str, int]:
+        """After how many epochs a choice stops, where a system has epochs."""
+        if self.task.base == "CLUS-ENS":
+            return {}
+        dag = self.data.entry.facts.taxonomy == "DAG"
+        patience = self.plan.patience_on_dag if dag else self.plan.patience
+        return {"most": self.plan.most, "patience": patience}
+
     def _grid(self) -> Sequence[Mapping[str, Any]]:
         return GRIDS[self.task.base]
 
     def _try(self, i: int, settings: Json) -> Json:
         """One point of the grid, trained and judged on the rows for a choice."""
         path = self.plan.states / self.task.base / f"{self.task.dataset}.choice{i}.json"
+        limits = self._limits()
+        asked = {**settings, **limits}
         if path.exists():
             tried: Json = json.loads(path.read_text(encoding="utf-8"))
-            return tried
+            if asked.items() <= tried.items():  # else it is of another plan or grid
+                return tried
         train, valid = self.data.selection()
         state = path.with_suffix(".safetensors")
         started = time.perf_counter()
-        most = {} if self.task.base == "CLUS-ENS" else {"epochs": self.plan.most}
         phase = f"choice {i + 1} of {len(self._grid())}"
-        dag = self.data.entry.facts.taxonomy == "DAG"
-        patience = self.plan.patience_on_dag if dag else self.plan.patience
-        asked = {**settings, **most}
-        fitted = self._fit(phase, asked, 0, train, valid, state, valid=True, patience=patience)
+        fitted = self._fit(phase, settings, 0, train, valid, state, valid=True, **limits)
         epochs = [epoch.epoch for epoch in fitted.best]
         chosen = {"epochs": epochs if len(epochs) > 1 else epochs[0]} if epochs else {}
         spent = sum(epoch["seconds"] for epoch in fitted.curve)
         tried = {
-            **settings,
+            **asked,
             **chosen,
             "auprc": average_precision(fitted.scores, valid.target, self.classes),
             "seconds": spent or time.perf_counter() - started,
@@ -227,15 +237,16 @@ class _Runner:
         state: Path,
         *,
         valid: bool = False,
+        most: int | None = None,
         patience: int | None = None,
     ) -> _Fitted:
         """Train, and score other rows, after each epoch too where they are for validation."""
         if self.task.base == "CLUS-ENS":
             return self._grow(phase, settings, seed, train, other)
-        how = {key: settings[key] for key in ("epochs", "batch", "lr", "weight_decay")}
-        options = {key: value for key, value in settings.items() if key not in how}
-        if isinstance(how["epochs"], list):
-            how["epochs"] = tuple(how["epochs"])
+        how = {key: settings[key] for key in ("batch", "lr", "weight_decay")}
+        options = {key: settings[key] for key in settings if key not in (*how, "epochs")}
+        epochs = most or settings["epochs"]
+        how["epochs"] = tuple(epochs) if isinstance(epochs, list) else epochs
         with seeded(seed):
             model = SYSTEMS[self.task.base](
                 self.data.hierarchy, train.features.shape[1], weight=self.data.weight, **options
