@@ -15,19 +15,22 @@ from torch import Tensor
 KEY = "hierloss"
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> None:
+def save(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], info: Mapping[str, Any]
+) -> None:
     """Write tensors and the information beside them; the file appears only once it is complete."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = _require("torch").save(plain, metadata={KEY: json.dumps(info)})
-    write(path, data)
+    write(Path(path), data)
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save` wrote.
 
     Raises:
         ValueError: It is not such a file, or it is damaged.
     """
+    path = Path(path)
     safe_open = _require("__init__").safe_open
     if not path.is_file():
         raise FileNotFoundError(f"expected a file at {path}, got none")

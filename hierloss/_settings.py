@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 
@@ -27,6 +28,11 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        stages = self.epochs if isinstance(self.epochs, tuple) else (self.epochs,)
+        counts = {"batch": self.batch, "patience": self.patience, "seed": self.seed}
+        for what, value in (*counts.items(), *(("epochs", x) for x in stages)):
+            if value is not None and not isinstance(value, Integral):
+                raise TypeError(f"expected {what} to be a whole number, got {value!r}")
         for what in ("batch", "lr", "patience"):
             value = getattr(self, what)
             if value is not None and not value > 0:
@@ -35,7 +41,6 @@ class Settings:
             value = getattr(self, what)
             if not value >= 0:
                 raise ValueError(f"expected {what} of 0 or more, got {value!r}")
-        stages = self.epochs if isinstance(self.epochs, tuple) else (self.epochs,)
         if min(stages, default=0) < 1:
             raise ValueError(f"expected epochs of 1 or more, got {self.epochs!r}")
 

@@ -68,7 +68,7 @@ def fingerprint(settings: object, model: Model, *tensors: Tensor) -> str:
     h = model.hierarchy
     digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}".encode())
     for tensor in (*model.parameters(), *model.buffers(), *tensors):
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -22,12 +22,13 @@ FORMAT = 1
 
 
 def save(path: str | os.PathLike[str], h: Hierarchy) -> None:
-    """Write a hierarchy; the file appears only once it is complete."""
+    """Write a hierarchy, and its folder; the file appears only once it is complete."""
     arrays: dict[str, Any] = {"format": np.array(FORMAT), "edges": h.edge_index}
     arrays |= _pack("names", h.names)
     arrays |= _pack("aliases", [x for pair in h.aliases.items() for x in pair])
     arrays |= _pack("dropped", [x for pair in h.dropped for x in pair])
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         with open(Path(folder) / "part", "wb") as file:
             np.savez_compressed(file, **arrays)

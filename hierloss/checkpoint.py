@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_origin
 
@@ -139,7 +139,7 @@ class Checkpoint:
             )
         return p[:, [self.model.hierarchy.index(x) for x in self.classes]]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears only once it is complete.
 
         Raises:
@@ -162,7 +162,7 @@ class Checkpoint:
         _safetensors.save(path, tensors, info)
 
     @classmethod
-    def load(cls, path: Path) -> Checkpoint:
+    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
         """Read what `save` wrote.
 
         Raises:
@@ -171,7 +171,9 @@ class Checkpoint:
         """
         tensors, info = _safetensors.load(path)
         if info.get("format", 0) > FORMAT or "model" not in info:
-            raise ValueError(f"{path}: expected a model of format {FORMAT}, got another file")
+            raise ValueError(
+                f"{os.fspath(path)}: expected a model of format {FORMAT}, got another file"
+            )
         names = info["classes"]
         edges = [(names[child], names[parent]) for child, parent in info["edges"]]
         hierarchy = Hierarchy.from_edges(edges, names=names).with_aliases(info["aliases"])

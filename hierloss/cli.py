@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +24,10 @@ R = TypeVar("R")
 OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 KEEP = click.Choice(["raise", "drop"])
 KIND = click.Choice(["obo", "edges", "paths", "npz"])
-
+#: How a file of samples can be read; see `hierloss.samples.read_samples`.
+WAYS = ("encoding", "delimiter", "kind", "sep", "zero_ends", "sparse_base", "on_cycle")
+_STRING = r"""(?:'[^'\n]*'|"[^"\n]*")"""
+_STRINGS = rf"\((?:{_STRING}(?:, ?)?)+\)"
 
 #: Commands that are imported when they are called for, or listed.
 ELSEWHERE = {
@@ -66,9 +72,39 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (ValueError, ImportError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            context = click.get_current_context()
+            raise click.ClickException(in_options(str(error), context.command)) from error
 
     return run
+
+
+def in_options(text: str, command: click.Command) -> str:
+    """A message with ``name=value`` as the option of a command: ``--name value``.
+
+    Example:
+        >>> in_options("a cycle; pass on_cycle='drop'", inspect)
+        'a cycle; pass --on-cycle drop'
+    """
+    written = {str(x.name): f"{x.opts[-1]} " for x in command.params}
+    if "reading" in written:
+        written |= {name: f"{written['reading']}{name}=" for name in WAYS}
+
+    def option(found: re.Match[str]) -> str:
+        if found[1] not in written:
+            return found[0]
+        value = ast.literal_eval(found[2]) if found[2] else ""
+        value = value if isinstance(value, str) else ",".join(value)
+        value = shlex.quote(value).replace("\t", r"\t") if value else ""
+        return f"{written[found[1]]}{value}".strip()
+
+    return re.sub(rf"\b([a-z_]+)=({_STRINGS}|{_STRING}|(?=[\s,;]|$))", option, text)
+
+
+def one_character(
+    context: click.Context, option: click.Parameter, delimiter: str | None
+) -> str | None:
+    r"""What separates cells, of which a shell writes a tab as ``'\t'``."""
+    return "\t" if delimiter == r"\t" else delimiter
 
 
 @main.command()
@@ -131,13 +167,24 @@ def _drawing(context: click.Context, option: click.Parameter, path: Path | None)
 @click.option("--namespace", help="OBO: the namespace to keep to.")
 @click.option("--on-dangling", type=KEEP, help="OBO: edges to undefined terms.  [default: raise]")
 @click.option("--columns", help="Edge list without a header: its columns, as child,parent.")
-@click.option("--delimiter", help="Edge list: what separates its columns.")
+@click.option("--child", help="Edge list: the column of children.  [default: child]")
+@click.option("--parent", help="Edge list: the column of parents.  [default: parent]")
+@click.option(
+    "--delimiter",
+    callback=one_character,
+    help="Edge list: what separates its cells.  [default: a comma in .csv, or a tab]",
+)
 @click.option("--sep", help="Path strings: what separates their components.  [default: /]")
 @click.option("--on-cycle", type=KEEP, help="Edges that close a cycle.  [default: raise]")
 @click.option("--encoding", help="Of a text file.  [default: utf-8]")
 @click.option("--save", type=OUT_FILE, help="Save the hierarchy for Hierarchy.load.")
 @click.option("--plot", metavar="CLASS", help="Draw a class with its ancestors and children.")
-@click.option("--out", type=OUT_FILE, callback=_drawing, help="Where to: a .png or .svg.")
+@click.option(
+    "--out",
+    type=OUT_FILE,
+    callback=_drawing,
+    help="Where to: a .png or .svg.  [default: CLASS.png]",
+)
 @_explained
 def inspect(
     file: Path,
@@ -146,6 +193,8 @@ def inspect(
     namespace: str | None,
     on_dangling: Literal["raise", "drop"] | None,
     columns: str | None,
+    child: str | None,
+    parent: str | None,
     delimiter: str | None,
     sep: str | None,
     on_cycle: Literal["raise", "drop"] | None,
@@ -169,6 +218,8 @@ def inspect(
             namespace=namespace,
             on_dangling=on_dangling,
             columns=columns.split(",") if columns else None,
+            child=child,
+            parent=parent,
             delimiter=delimiter,
             sep=sep,
             on_cycle=on_cycle,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,28 +12,42 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hierloss.cli import KIND, OUT_FILE, _console, _explained, apart
+from hierloss.cli import KEEP, KIND, OUT_FILE, _console, _explained, apart, in_options, inspect
 
 if TYPE_CHECKING:
+    from hierloss._sample_labels import OnUnknown, OnUnlabelled
     from hierloss.fitting import Fitted
+    from hierloss.hierarchy import Hierarchy
     from hierloss.samples import Samples
     from hierloss.training import Epoch
 
+MODEL_NAMES = "MLP, HLSTM, CHMC-LSTM, CHMCNN, HMCN-CHMC, HMCN-R, HMCN-F or HMC-LMLP"
 IN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _options(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
-    """Options as NAME=VALUE, values as JSON or as they are."""
+    """Options as NAME=VALUE, values as JSON or as they are, and a tab also as it is in shells."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise click.BadParameter(f"expected NAME=VALUE, such as hidden=128, got {text!r}")
+            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
         try:
             found[name] = json.loads(value)
         except json.JSONDecodeError:
-            found[name] = value
+            found[name] = "\t" if value == r"\t" else value
     return found
+
+
+READING = click.option(
+    "--read",
+    "reading",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_options,
+    help="How: encoding or delimiter of a table, such as delimiter=';'; encoding, kind, sep, "
+    "zero_ends, sparse_base or on_cycle of an ARFF file; may be repeated.",
+)
 
 
 def _device(context: click.Context, option: click.Parameter, name: str) -> str:
@@ -54,9 +69,20 @@ def _device(context: click.Context, option: click.Parameter, name: str) -> str:
 @click.option("--format", "kind", type=KIND, help="What that file is, as in `hierloss inspect`.")
 @click.option("--labels", metavar="COLUMN", help="The column with the names of the classes.")
 @click.option("--sep", default=";", show_default=True, help="What separates these names.")
+@click.option(
+    "--on-unlabelled",
+    type=click.Choice(["raise", "drop", "negative"]),
+    default="raise",
+    show_default=True,
+    help="Rows without names of classes: negative says that they are of no class.",
+)
+@click.option(
+    "--on-unknown", type=KEEP, default="raise", show_default=True, help="Names that are no class."
+)
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated.")
+@READING
 @click.option("--without", multiple=True, metavar="CLASS", help="Leave a class out; likewise.")
-@click.option("--model", default="MLP", show_default=True, help="MLP, HLSTM, CHMCNN, HMCN-F, ...")
+@click.option("--model", default="MLP", show_default=True, help=f"One of {MODEL_NAMES}.")
 @click.option(
     "-o",
     "--option",
@@ -102,7 +128,10 @@ def train(
     kind: str | None,
     labels: str | None,
     sep: str,
+    on_unlabelled: OnUnlabelled,
+    on_unknown: OnUnknown,
     ignore: tuple[str, ...],
+    reading: Mapping[str, Any],
     without: tuple[str, ...],
     model: str,
     options: Mapping[str, Any],
@@ -120,16 +149,30 @@ def train(
 
     Stop it at will: the same command goes on where it was, or up to a minute before.
     """
-    from hierloss import inspection
     from hierloss.fitting import fit
     from hierloss.samples import read_samples
     from hierloss.training import Settings
 
     apart(out, file, hierarchy, None if _is_share(valid) else Path(valid))
-    tree = None if hierarchy is None else inspection.read(hierarchy, kind=kind).hierarchy
+    tree = None if hierarchy is None else _read_hierarchy(hierarchy, kind)
+    console = _console()
 
     def read(path: Path) -> Samples:
-        return read_samples(path, tree, labels=labels, sep=sep, ignore=ignore)
+        with warnings.catch_warnings(record=True) as left_out:
+            warnings.simplefilter("always", UserWarning)
+            samples = read_samples(
+                path,
+                tree,
+                labels=labels,
+                sep=sep,
+                ignore=ignore,
+                on_unlabelled=on_unlabelled,
+                on_unknown=on_unknown,
+                reading=reading,
+            )
+        for warning in left_out:
+            console.print(str(warning.message))
+        return samples
 
     rows, held_out = _split(read(file), valid, seed, read)
     settings = Settings(
@@ -140,7 +183,6 @@ def train(
         patience=None if held_out is None else patience,
         seed=seed,
     )
-    console = _console()
     state = out.with_name(f"{out.name}.part")
     with _Bar(console, epochs) as bar:
         fitted = fit(
@@ -172,6 +214,7 @@ def train(
     help="Where to: a .csv, .tsv or .parquet.",
 )
 @click.option("--id", metavar="COLUMN", help="The column that names the rows.")
+@READING
 @click.option("--threshold", type=float, help="Only classes with this probability or a higher one.")
 @click.option("--top", type=int, help="Only the likeliest classes, so many.")
 @click.option(
@@ -187,6 +230,7 @@ def predict(
     file: Path,
     out: Path,
     id: str | None,
+    reading: Mapping[str, Any],
     threshold: float | None,
     top: int | None,
     block: int,
@@ -204,7 +248,7 @@ def predict(
     checkpoint = Checkpoint.load(model)
     rows = 0
     console = _console()
-    blocks = read_features(file, checkpoint.features, id=id, size=block)
+    blocks = read_features(file, checkpoint.features, id=id, size=block, reading=reading)
     with write_table(out) as table, console.status("predicting") as status:
         for columns in tables(checkpoint, blocks, id=id or "row", threshold=threshold, top=top):
             if columns[id or "row"]:  # a Parquet file has its types from the first rows
@@ -214,6 +258,18 @@ def predict(
         if not rows:
             table.write(columns)
     console.print(f"wrote {out}")
+
+
+def _read_hierarchy(path: Path, kind: str | None) -> Hierarchy:
+    from hierloss.inspection import read
+
+    try:
+        return read(path, kind=kind).hierarchy
+    except ValueError as error:
+        raise ValueError(
+            f"{in_options(str(error), inspect)}\nOptions for reading a hierarchy are those of "
+            f"hierloss inspect {path}: save it there by --save hierarchy.npz, and give that file"
+        ) from error
 
 
 class _Bar:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +67,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     left_out: tuple[str, ...] = (),
     device: str = "cpu",
-    state: Path | None = None,
+    state: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
     epoch: Callable[[Epoch], object] | None = None,
 ) -> Fitted:

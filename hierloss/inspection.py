@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from hierloss._input import OnCycle
 from hierloss.hierarchy import Hierarchy
 
 __all__ = ["Inspected", "read", "report"]
 
-COMPRESSED = {".gz", ".bz2", ".xz", ".gzip"}
 KINDS = {".obo": "obo", ".csv": "edges", ".tsv": "edges", ".tab": "edges", ".npz": "npz"}
-OPTIONS = {
-    "obo": {"relations", "namespace", "on_dangling", "on_cycle", "encoding"},
-    "edges": {"columns", "delimiter", "on_cycle", "encoding"},
-    "paths": {"sep", "encoding"},
-    "npz": set(),
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "obo": ("relations", "namespace", "on_dangling", "on_cycle", "encoding"),
+    "edges": ("columns", "child", "parent", "delimiter", "on_cycle", "encoding"),
+    "paths": ("sep", "encoding"),
+    "npz": (),
 }
 
 
@@ -43,61 +43,30 @@ class Inspected:
     problems: Sequence[str] = ()
 
 
-def read(
-    path: Path,
-    *,
-    kind: str | None = None,
-    relations: Sequence[str] | None = None,
-    namespace: str | None = None,
-    on_dangling: OnCycle | None = None,
-    columns: Sequence[str] | None = None,
-    delimiter: str | None = None,
-    sep: str | None = None,
-    on_cycle: OnCycle | None = None,
-    encoding: str | None = None,
-) -> Inspected:
+def read(path: str | PathLike[str], *, kind: str | None = None, **options: Any) -> Inspected:
     """Read a hierarchy from a file of any known kind.
 
     Args:
         path: The file.
         kind: "obo", "edges", "paths" or "npz", by default what the name of the file says.
-        relations: As in `hierloss_adapters.obo.read_obo`, as are `namespace` and `on_dangling`.
-        namespace: See `relations`.
-        on_dangling: See `relations`.
-        columns: As in `hierloss_adapters.graph.read_edges`, as is `delimiter`.
-        delimiter: See `columns`.
-        sep: As in `hierloss_adapters.graph.read_paths`.
-        on_cycle: As in `Hierarchy.from_edges`.
-        encoding: The encoding of a text file, UTF-8 by default.
+        options: How to read it, as in `hierloss_adapters.obo.read_obo`,
+            `hierloss_adapters.graph.read_edges` or `hierloss_adapters.graph.read_paths`. None
+            stands for the default.
 
     Raises:
         ValueError: The kind is not known, has no such option, or the file is not as it should be.
     """
+    path = Path(path)
     kind = kind or _kind(path)
-    given = {
-        "relations": relations,
-        "namespace": namespace,
-        "on_dangling": on_dangling,
-        "columns": columns,
-        "delimiter": delimiter,
-        "sep": sep,
-        "on_cycle": on_cycle,
-        "encoding": encoding,
-    }
-    _check_options(kind, {name for name, value in given.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    _check_options(kind, given)
     if kind == "npz":
         return Inspected(Hierarchy.load(path))
-    encoding, on_cycle = encoding or "utf-8", on_cycle or "raise"
     if kind == "obo":
-        chosen = relations or ("is_a", "part_of")
-        return _read_obo(path, chosen, namespace, on_dangling or "raise", on_cycle, encoding)
+        return _read_obo(path, given)
     from hierloss_adapters.graph import read_edges, read_paths
 
-    if kind == "paths":
-        return Inspected(read_paths(path, sep="/" if sep is None else sep, encoding=encoding))
-    return Inspected(
-        read_edges(path, columns=columns, delimiter=delimiter, on_cycle=on_cycle, encoding=encoding)
-    )
+    return Inspected(read_paths(path, **given) if kind == "paths" else read_edges(path, **given))
 
 
 def report(source: Inspected) -> Table:
@@ -153,38 +122,29 @@ def _shown(name: str, labels: Mapping[str, str]) -> str:
 
 
 def _kind(path: Path) -> str:
-    suffixes = [s.lower() for s in path.suffixes if s.lower() not in COMPRESSED]
-    if not suffixes or suffixes[-1] not in KINDS:
+    from hierloss_adapters._files import kind
+
+    found = kind(path)
+    if found not in KINDS:
         raise ValueError(
             f"expected a file called {', '.join(KINDS)}, perhaps compressed, got {path.name!r}; "
-            "say what it is with --format"
+            "say what it is by kind="
         )
-    return KINDS[suffixes[-1]]
+    return KINDS[found]
 
 
-def _check_options(kind: str, given: set[str]) -> None:
-    for name in sorted(given - OPTIONS[kind]):
-        known = ", ".join(sorted(OPTIONS[kind])) or "none"
-        raise ValueError(f"expected options for {kind} files ({known}), got {name}")
+def _check_options(kind: str, given: Iterable[str]) -> None:
+    if kind not in OPTIONS:
+        raise ValueError(f"expected kind of {', '.join(map(repr, OPTIONS))}, got {kind!r}")
+    for name in given:
+        if name not in OPTIONS[kind]:
+            known = ", ".join(OPTIONS[kind]) or "none"
+            raise ValueError(f"expected options for {kind} files ({known}), got {name}")
 
 
-def _read_obo(
-    path: Path,
-    relations: Sequence[str],
-    namespace: str | None,
-    on_dangling: OnCycle,
-    on_cycle: OnCycle,
-    encoding: str,
-) -> Inspected:
+def _read_obo(path: Path, options: Mapping[str, Any]) -> Inspected:
     from hierloss_adapters.obo import read_obo
 
-    found = read_obo(
-        path,
-        relations,
-        namespace,
-        on_cycle=on_cycle,
-        on_dangling=on_dangling,
-        encoding=encoding,
-    )
+    found = read_obo(path, **options)
     problems = (*found.problems, *found.dropped)
     return Inspected(found.hierarchy, found.relations, found.labels, len(found.obsolete), problems)

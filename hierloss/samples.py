@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hierloss.errors import UnknownClassError
+from hierloss._sample_labels import LabelReader, Labels, OnUnknown, OnUnlabelled
+from hierloss._sample_tables import check_size, from_table, to_features
 from hierloss.hierarchy import Hierarchy
 
 __all__ = ["Block", "Samples", "read_features", "read_samples"]
+
+#: What a reader of each kind of file can be told, and of which type that is.
+_TABLE: Mapping[str, type] = MappingProxyType({"encoding": str, "delimiter": str})
+_ARFF: Mapping[str, type] = MappingProxyType(
+    {
+        "encoding": str,
+        "kind": str,
+        "sep": str,
+        "zero_ends": bool,
+        "sparse_base": int,
+        "on_cycle": str,
+    }
+)
 
 
 class Samples(NamedTuple):
@@ -46,12 +61,15 @@ class Block(NamedTuple):
 
 
 def read_samples(
-    path: Path,
+    path: str | os.PathLike[str],
     hierarchy: Hierarchy | None = None,
     *,
     labels: str | None = None,
     sep: str = ";",
     ignore: Sequence[str] = (),
+    on_unlabelled: OnUnlabelled = "raise",
+    on_unknown: OnUnknown = "raise",
+    reading: Mapping[str, Any] | None = None,
 ) -> Samples:
     """Read samples and their classes.
 
@@ -67,28 +85,51 @@ def read_samples(
         labels: The column of a table that has the names of the classes.
         sep: What separates the names.
         ignore: Columns that are no features.
+        on_unlabelled: What to do with a row without names of classes, because its cell is empty or
+            ``?``: "raise", "drop" to leave it out, or "negative" if it is of no class. An empty
+            list in a Parquet file says that the row is of no class.
+        on_unknown: "raise" if a name is no class, or "drop" to leave out the name.
+        reading: How the file is read: ``encoding`` and ``delimiter`` of a CSV or TSV file,
+            ``encoding``, ``kind``, ``sep``, ``zero_ends``, ``sparse_base`` and ``on_cycle`` of an
+            ARFF file, as in `hierloss_adapters.arff.read_arff`.
+
+    What is left out is said by a warning.
 
     Raises:
         ValueError: A class is unknown, a column missing, a cell no number or too large a one, a
             class has two columns, or is 0 where one below it is 1, or there are no rows.
         ImportError: pyarrow is missing, and the file is a Parquet file.
     """
-    if _is_arff(path):
+    path = Path(path)
+    reading = _checked(path, reading)
+    _check_choice("on_unlabelled", on_unlabelled, ("raise", "drop", "negative"))
+    _check_choice("on_unknown", on_unknown, ("raise", "drop"))
+    if _kind(path) == ".arff":
         if labels is not None:
-            raise ValueError(f"{path}: expected no column of labels, an ARFF file has its own")
-        return _from_arff(path, hierarchy, ignore)
-    if hierarchy is None:
+            raise ValueError(
+                f"{path}: expected no column of labels, an ARFF file has its own; leave labels away"
+            )
+        how = Labels(on_unlabelled=on_unlabelled)
+        samples = _from_arff(path, hierarchy, how, ignore, reading)
+    elif hierarchy is None:
         raise ValueError(f"{path}: expected a hierarchy beside a table, got none")
-    if not sep:
+    elif not sep:
         raise ValueError("expected a separator between the names of classes, got ''")
-    samples = _from_table(path, hierarchy, labels, sep, ignore)
+    else:
+        how = Labels(labels, sep, on_unlabelled, on_unknown)
+        samples = Samples(*from_table(path, hierarchy, how, ignore, reading), hierarchy)
     if not len(samples.features):
-        raise ValueError(f"{path}: expected rows below the header, got none")
+        raise ValueError(f"{path}: expected rows to learn from below the header, got none")
     return samples
 
 
 def read_features(
-    path: Path, names: Sequence[str], *, id: str | None = None, size: int = 1024
+    path: str | os.PathLike[str],
+    names: Sequence[str],
+    *,
+    id: str | None = None,
+    size: int = 1024,
+    reading: Mapping[str, Any] | None = None,
 ) -> Iterator[Block]:
     """Read features by their names, a number of samples at a time.
 
@@ -100,208 +141,113 @@ def read_features(
         names: The names of the features; what else the file has is passed over.
         id: The column of a table that names the samples, by default their number.
         size: How many samples at a time.
+        reading: As in `read_samples`.
 
     Raises:
-        ValueError: A feature is missing, or a cell is no number or too large a one.
+        ValueError: A feature or an id is missing, or a cell is no number or too large a one.
     """
-    if _is_arff(path):
-        yield from _arff_blocks(path, names, id, size)
+    path = Path(path)
+    reading = _checked(path, reading)
+    if _kind(path) == ".arff":
+        yield from _arff_blocks(path, names, id, size, reading)
         return
     from hierloss_adapters.tabular import read_table
 
     done = 0
     wanted = list(dict.fromkeys([*names, *([id] if id else [])]))
-    for columns in read_table(path, wanted, size=size):
-        features = _features(path, columns, names, done + 1)
-        yield Block(columns[id] if id else _numbered(done, len(features)), features)
+    for columns in read_table(path, wanted, size=size, **reading):
+        features = to_features(path, columns, names, done + 1)
+        ids = _ids(path, id, columns[id], done + 1) if id else _numbered(done, len(features))
+        yield Block(ids, features)
         done += len(features)
     if not done:
         yield Block([], np.empty((0, len(names))))
 
 
-def _from_arff(path: Path, hierarchy: Hierarchy | None, ignore: Sequence[str]) -> Samples:
+def _checked(path: Path, reading: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """How to read a file, as far as a file of its kind can be told."""
+    known = {".arff": _ARFF, ".parquet": {}, ".pq": {}}.get(_kind(path), _TABLE)
+    for name, value in (reading or {}).items():
+        if name not in known:
+            some = ", ".join(known) or "none"
+            raise ValueError(f"{path}: expected {some} for how to read the file, got {name!r}")
+        if type(value) is not known[name]:
+            words = {str: "text", bool: "true or false", int: "a whole number"}[known[name]]
+            raise ValueError(f"{path}: expected {name} to be {words}, got {value!r}")
+    return reading or {}
+
+
+def _check_choice(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"expected {what} of {', '.join(map(repr, known))}, got {value!r}")
+
+
+def _from_arff(
+    path: Path,
+    hierarchy: Hierarchy | None,
+    how: Labels,
+    ignore: Sequence[str],
+    reading: Mapping[str, Any],
+) -> Samples:
     from hierloss_adapters.arff import read_arff
 
-    arff = read_arff(path, dtype=np.float64)
+    arff = read_arff(path, dtype=np.float64, **reading)
     hierarchy = arff.hierarchy if hierarchy is None else hierarchy
-    unknown = [name for name in ignore if name not in arff.attributes]
+    unknown = [name for name in ignore if name not in (*arff.attributes, *arff.ignored)]
     if unknown:
         raise ValueError(f"{path}: expected an attribute {unknown[0]!r} to ignore, got none")
-    ignored = {f"{name}={value}" for name in ignore for value in arff.attributes[name]}
-    ignored |= {name for name in ignore if not arff.attributes[name]}
+    numeric = [name for name in ignore if name in arff.attributes]
+    ignored = {f"{name}={value}" for name in numeric for value in arff.attributes[name]}
+    ignored |= {name for name in numeric if not arff.attributes[name]}
     kept = [i for i, name in enumerate(arff.feature_names) if name not in ignored]
     names = tuple(arff.feature_names[i] for i in kept)
-    features = arff.features[:, kept]
-    _check_size(path, features, names, 1)
-    return Samples(features, names, hierarchy.encode(arff.labels), hierarchy)
-
-
-def _from_table(
-    path: Path, hierarchy: Hierarchy, labels: str | None, sep: str, ignore: Sequence[str]
-) -> Samples:
-    from hierloss_adapters.tabular import column_names, read_table
-
-    columns = column_names(path)
-    for name in [*ignore, *([labels] if labels else [])]:
-        if name not in columns:
-            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
-            raise ValueError(
-                f"{path}: expected a column {name!r}, got none of that name but {some}"
-            )
-    marks = [] if labels else [x for x in columns if _is_class(x, hierarchy) and x not in ignore]
-    if not labels and not marks:
-        raise ValueError(
-            f"{path}: expected a column called like a class, such as {hierarchy.names[0]!r}, got "
-            "none; or say which column has the names of the classes, with --labels"
-        )
-    _check_once(path, marks, hierarchy)
-    apart = {*ignore, *marks, labels}
-    names = [name for name in columns if name not in apart]
     if not names:
-        raise ValueError(f"{path}: expected columns with features, got none")
-    told = [name for name in names if _is_class(name, hierarchy)]
-    if told:
-        raise ValueError(
-            f"{path}: expected features beside {labels!r}, got {told[0]!r}, which is a class; give "
-            f"--ignore {told[0]}, or call the column otherwise if it is a feature"
-        )
-    features, targets = [np.empty((0, len(names)))], []
-    done = 1
-    for block in read_table(path, [*names, *marks, *([labels] if labels else [])]):
-        features.append(_features(path, block, names, done))
-        if labels:
-            targets.append(_named(path, block[labels], labels, sep, hierarchy, done))
-        else:
-            targets.append(_marked(path, block, marks, hierarchy, done))
-        done += len(features[-1])
-    target = torch.cat(targets) if targets else torch.zeros(0, len(hierarchy))
-    return Samples(np.concatenate(features), tuple(names), target, hierarchy)
+        raise ValueError(f"{path}: expected attributes that are features, got none")
+    features = arff.features[:, kept]
+    check_size(path, features, names, 1)
+    reader = LabelReader(path, hierarchy, how)
+    rows = reader.labelled([bool(x) for x in arff.labels])
+    reader.report()
+    target = hierarchy.encode([arff.labels[i] for i in rows])
+    features = features if len(rows) == len(features) else features[rows]
+    return Samples(features, names, target, hierarchy)
 
 
-def _named(
-    path: Path, cells: Sequence[object], labels: str, sep: str, hierarchy: Hierarchy, first: int
-) -> Tensor:
-    """The target of names of classes."""
-    split = [_names(cell, sep) for cell in cells]
-    for row, names in enumerate(split, first):
-        for name in names:
-            if not _is_class(name, hierarchy):
-                raise UnknownClassError(
-                    f"{path}, column {labels!r}, row {row}: expected classes of the hierarchy "
-                    f"between {sep!r}, got {name!r}"
-                )
-    return hierarchy.encode(split)
-
-
-def _names(cell: object, sep: str) -> list[str]:
-    """The names in a cell, which a Parquet file may have as a list."""
-    if cell is None:
-        return []
-    given = cell if isinstance(cell, list) else str(cell).split(sep)
-    return [name for name in (str(x).strip() for x in given) if name]
-
-
-def _check_once(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:
-    """Raise if a class has a column by its name and another by an alias."""
-    seen: dict[int, str] = {}
-    for name in marks:
-        other = seen.setdefault(hierarchy.index(name), name)
-        if other != name:
-            raise ValueError(
-                f"{path}: expected one column for a class, got {other!r} and {name!r}, which are "
-                "the same class; pass over one of them with --ignore"
-            )
-
-
-def _marked(
-    path: Path,
-    block: dict[str, list[object]],
-    marks: Sequence[str],
-    hierarchy: Hierarchy,
-    first: int,
-) -> Tensor:
-    """The target of columns for classes; what is above them follows, where they do not say it."""
-    found = _features(path, block, marks, first, {"true": "1", "false": "0"})
-    wrong = np.argwhere((found != 0) & (found != 1) & ~np.isnan(found))
-    if len(wrong):
-        row, column = wrong[0]
-        raise ValueError(
-            f"{path}, column {marks[column]!r}, row {first + row}: expected 0 or 1, or nothing for "
-            f"unknown, got {found[row, column]:g}"
-        )
-    own = [hierarchy.index(x) for x in marks]
-    target = torch.zeros(len(found), len(hierarchy))
-    target[:, own] = torch.from_numpy(found).float()
-    above = hierarchy.close(target.isnan())  # something below is unknown
-    above[:, own] = False
-    target = hierarchy.close(target.masked_fill(above, torch.nan))
-    wrong = np.argwhere((found == 0) & (target[:, own] == 1).numpy())
-    if len(wrong):
-        row, column = wrong[0]
-        below = hierarchy.descendants(own[column])
-        name = next(x for i, x in enumerate(marks) if found[row, i] == 1 and own[i] in below)
-        raise ValueError(
-            f"{path}, row {first + row}: expected 1 for the ancestors of a class with 1, got "
-            f"{name!r} = 1 and its ancestor {marks[column]!r} = 0; mend one of them, or leave the "
-            "ancestor empty"
-        )
-    return target if target.isnan().any() else target == 1
-
-
-def _features(
-    path: Path,
-    columns: dict[str, list[object]],
-    names: Sequence[str],
-    first: int,
-    words: dict[str, str] | None = None,
-) -> NDArray[np.float64]:
-    from hierloss_adapters.tabular import numbers
-
-    found = np.empty((len(next(iter(columns.values()))), len(names)))
-    for i, name in enumerate(names):
-        cells: Sequence[object] = columns[name]
-        if words:
-            cells = [words.get(str(x).lower(), x) for x in cells]
-        found[:, i] = numbers(cells, f"{path}, column {name!r}", first)
-    _check_size(path, found, names, first)
-    return found
-
-
-def _check_size(path: Path, features: NDArray[Any], names: Sequence[str], first: int) -> None:
-    """Raise if a feature is too large for a network."""
-    large = np.argwhere(np.abs(features) > np.finfo(np.float32).max)
-    if len(large):
-        row, column = large[0]
-        raise ValueError(
-            f"{path}, column {names[column]!r}, row {first + row}: expected a number that float32 "
-            f"can hold, got {features[row, column]:g}"
-        )
-
-
-def _arff_blocks(path: Path, names: Sequence[str], id: str | None, size: int) -> Iterator[Block]:
+def _arff_blocks(
+    path: Path, names: Sequence[str], id: str | None, size: int, reading: Mapping[str, Any]
+) -> Iterator[Block]:
     from hierloss_adapters.arff import read_arff_features
 
     if id is not None:
         raise ValueError(f"{path}: expected no column of ids, an ARFF file has none")
-    found, known = read_arff_features(path, dtype=np.float64)
+    apt = {x: reading[x] for x in ("encoding", "sparse_base") if x in reading}
+    found, known = read_arff_features(path, dtype=np.float64, **apt)
     place = {name: i for i, name in enumerate(known)}
     missing = [name for name in names if name not in place]
     if missing:
         raise ValueError(f"{path}: expected a feature {missing[0]!r} as in training, got none")
     features = found[:, [place[name] for name in names]]
-    _check_size(path, features, names, 1)
+    check_size(path, features, names, 1)
     for done in range(0, max(len(features), 1), size):
         block = features[done : done + size]
         yield Block(_numbered(done, len(block)), block)
+
+
+def _ids(path: Path, column: str, cells: Sequence[object], first: int) -> list[object]:
+    for row, cell in enumerate(cells, first):
+        if cell is None or cell == "":
+            raise ValueError(
+                f"{path}, column {column!r}, row {row}: expected what names the row, got nothing; "
+                "fill it, or number the rows by leaving id away"
+            )
+    return list(cells)
 
 
 def _numbered(done: int, n: int) -> list[object]:
     return list(range(done + 1, done + n + 1))
 
 
-def _is_class(name: str, hierarchy: Hierarchy) -> bool:
-    return name in hierarchy or name in hierarchy.aliases
+def _kind(path: Path) -> str:
+    from hierloss_adapters._files import kind
 
-
-def _is_arff(path: Path) -> bool:
-    return ".arff" in [suffix.lower() for suffix in path.suffixes]
+    return kind(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +43,8 @@ class Training:
         progress: Called with the steps done and those of the epoch.
 
     Raises:
-        ValueError: The file is of another training.
+        ValueError: The file is of another training, the rows of features and of targets are not as
+            many, there are epochs for other stages than the model has, or a tensor is sparse.
         ImportError: A state is asked for, and safetensors is missing.
 
     Example:
@@ -65,20 +67,30 @@ class Training:
         *,
         valid: Rows | None = None,
         classes: Tensor | None = None,
-        state: Path | None = None,
+        state: str | os.PathLike[str] | None = None,
         every: float = 60.0,
         progress: Progress | None = None,
     ) -> None:
         if settings.patience is not None and valid is None:
             raise ValueError("expected validation rows beside patience, got none")
         for what, rows in (("train", train), ("valid", valid)):
-            if rows is not None and len(rows[0]) != len(rows[1]):
+            if rows is None:
+                continue
+            if any(x.layout is not torch.strided for x in rows):
+                raise ValueError(
+                    f"expected dense tensors in {what}, got a sparse one; write to_dense()"
+                )
+            if len(rows[0]) != len(rows[1]):
                 raise ValueError(
                     f"expected as many rows of features as of targets in {what}, got "
                     f"{len(rows[0])} and {len(rows[1])}"
                 )
+        epochs = settings.epochs
+        if isinstance(epochs, tuple) and len(epochs) != model.stages:
+            raise ValueError(f"expected epochs for {model.stages} stages, got {epochs!r}")
         self.model, self.train, self.valid = model, train, valid
-        self.settings, self.state, self.every = settings, state, every
+        self.settings, self.every = settings, every
+        self.state = None if state is None else Path(state)
         self.classes, self.progress = classes, progress
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
@@ -86,8 +98,8 @@ class Training:
         counted = () if classes is None else (classes,)
         self._name = _state.fingerprint(settings, model, *train, *(valid or ()), *counted)
         self._start(0)
-        if state is not None and state.exists():
-            self._resume(state)
+        if self.state is not None and self.state.exists():
+            self._resume(self.state)
 
     def epochs(self) -> Iterator[Epoch]:
         """Train, and yield after each epoch; epochs of the past are in `history`."""

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 import hierloss.verify
 from hierloss import Hierarchy, __version__
-from hierloss.cli import main
+from hierloss.cli import in_options, inspect, main
+from hierloss.commands import train
 
 OBO = """format-version: 1.2
 
@@ -117,8 +118,17 @@ def test_inspect_draws_a_neighbourhood(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("a.dat", "", (), "say what it is with --format"),
-        ("a.csv", "x,y\nb,a\n", (), "child"),
+        ("a.dat", "", (), "say what it is by --format"),
+        (
+            "a.csv",
+            "x,y\nb,a\n",
+            (),
+            "pass --child and --parent, and if the file has no header, pass "
+            "--columns child,parent or --columns parent,child",
+        ),
+        ("a.csv", "child,parent\nb,a\na,b\n", (), "or pass --on-cycle drop to have"),
+        ("a.csv", "x,y\nb,a\n", ("--child", "x", "--parent", "z"), "columns 'x' and 'z', got"),
+        ("a.csv", "child,parent\n\ud800,a\n", (), "as --encoding latin-1"),
         ("a.csv", "child,parent\nb,a\na,b\n", (), "b -> a -> b"),
         ("a.obo", OBO.replace("X:1 ! top", "X:7"), (), "line 11"),
         ("a.obo", OBO, ("--plot", "X:8"), "X:8"),
@@ -127,7 +137,7 @@ def test_inspect_draws_a_neighbourhood(tmp_path: Path) -> None:
 )
 def test_mistakes_are_one_line_and_exit_status_1(tmp_path, name, content, options, message) -> None:
     path = tmp_path / name
-    path.write_text(content)
+    path.write_text(content, errors="surrogatepass")
     result = run("inspect", str(path), *options)
     assert result.exit_code == 1
     assert "\nError: " in f"\n{result.output}"
@@ -165,12 +175,35 @@ def test_inspect_reads_other_encodings_and_delimiters(tmp_path: Path) -> None:
     assert "encoding" in run("inspect", str(path), "--delimiter", ";").output
     result = run("inspect", str(path), "--delimiter", ";", "--encoding", "latin-1")
     assert "Ägget" in result.output
+    path.write_text("child\tparent\nb\ta\n")
+    assert "2, of them 1 leaves" in run("inspect", str(path), "--delimiter", r"\t").output
+
+
+def test_inspect_reads_columns_called_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("genus,species,rank\nFelis,catus,1\nFelis,silvestris,1\n")
+    saved = tmp_path / "new" / "x.npz"
+    asked = ("--child", "species", "--parent", "genus", "--save", str(saved))
+    assert run("inspect", str(path), *asked).exit_code == 0
+    assert Hierarchy.load(saved).edges == (("catus", "Felis"), ("silvestris", "Felis"))
+
+
+def test_arguments_are_told_as_options() -> None:
+    said = "pass delimiter=';', delimiter='\\t', columns=('a', 'b') or child=; x='y', h= and a==b"
+    told = r"pass --delimiter ';', --delimiter '\t', --columns a,b or --child; x='y', h= and a==b"
+    assert in_options(said, inspect) == told
+    asked = "pass sep='.', kind='tree' or on_cycle='drop'"
+    assert in_options(asked, train) == "pass --read sep=., --read kind=tree or --read on_cycle=drop"
 
 
 @pytest.mark.parametrize(
     ("options", "message", "status"),
     [
-        (("--namespace", "x"), "edges files (columns, delimiter, encoding, on_cycle), got name", 1),
+        (
+            ("--namespace", "x"),
+            "edges files (columns, child, parent, delimiter, on_cycle, encoding), got namespace",
+            1,
+        ),
         (("-r", "is_a"), "got relations", 1),
         (("--sep", "/"), "got sep", 1),
         (("--out", "x.png"), "expected --plot CLASS beside --out", 2),

@@ -362,6 +362,23 @@ def test_malformed_rows_are_named(write, text, columns, line, problem):
 
 
 @pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("species,rank,genus\ncat,1,felis\nlion,1,panthera\n", {}),
+        ("cat,1,felis\nlion,1,panthera\n", {"columns": ["species", "rank", "genus"]}),
+    ],
+)
+def test_columns_may_be_called_otherwise(write, text, options):
+    path = write(text, "x.csv")
+    h = read_edges(path, child="species", parent="genus", **options)
+    assert h.edges == (("cat", "felis"), ("lion", "panthera"))
+    with pytest.raises(ValueError, match="expected two columns, got 'genus' as child and as"):
+        read_edges(path, child="genus", parent="genus", **options)
+    with pytest.raises(ValueError, match=r"'species' and (one )?'family', got"):
+        read_edges(path, child="species", parent="family", **options)
+
+
+@pytest.mark.parametrize(
     "columns", ["child,parent", (), ("child",), ("parent", "x"), ("child", "child", "parent")]
 )
 def test_columns_name_child_and_parent(write, columns):

@@ -344,20 +344,165 @@ def test_names_of_classes_may_be_numbers_or_lists(tmp_path) -> None:
 
     digits = Hierarchy.from_edges([("1", "0")], names=["0", "1", "2"])
     path = tmp_path / "x.parquet"
-    columns = {"u": [1.0] * 4, "one": [0, 1, None, 2]}
+    columns = {"u": [1.0, 2.0, 3.0, 4.0], "one": [0, 1, None, 2]}
     columns["many"] = [["0", "2"], [], None, [" 1", ""]]
     columns["numbers"] = [[0, 2], [1], None, []]
+    columns["holes"] = [["0", None], [], [], []]
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
+    def read(labels: str, what: str, h: Hierarchy = digits) -> Samples:
+        ignore = [x for x in columns if x not in ("u", labels)]
+        return read_samples(path, h, labels=labels, ignore=ignore, on_unlabelled=what)
+
     def target(labels: str) -> list[list[int]]:
-        ignore = [x for x in ("one", "many", "numbers") if x != labels]
-        return read_samples(path, digits, labels=labels, ignore=ignore).target.int().tolist()
+        return read(labels, "negative").target.int().tolist()
 
     assert target("one") == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert target("many") == [[1, 0, 1], [0, 0, 0], [0, 0, 0], [1, 1, 0]]
     assert target("numbers") == [[1, 0, 1], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    for labels in ("one", "many", "numbers"):
+        with pytest.raises(ValueError, match=r"x.parquet, row 3: expected names of classes"):
+            read(labels, "raise")
+        with pytest.warns(UserWarning, match="left out 1 rows without names of classes"):
+            found = read(labels, "drop")
+        assert found.features.tolist() == [[1], [2], [4]]
+        assert found.target.int().tolist() == [x for i, x in enumerate(target(labels)) if i != 2]
+    with pytest.raises(ValueError, match=r"column 'holes', row 1: .* take away what is null"):
+        read("holes", "drop")
     with pytest.raises(UnknownClassError, match=r"column 'many', row 1: .* got '0'"):
-        read_samples(path, PETS, labels="many", ignore=["one", "numbers"])
+        read("many", "negative", PETS)
+
+
+@pytest.mark.parametrize("cell", ["", "?", " ", ";"])
+def test_a_row_without_names_of_classes_is_no_guess(cell, write, hierarchy, tmp_path) -> None:
+    lines = [*table().splitlines(), f"last,1,2,3,{cell}"]
+    path = write("\n".join(lines), "pets.csv")
+    asked = ("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name")
+    said = failed(*asked)
+    assert "row 61: expected names of classes, got none; pass --on-unlabelled drop to" in said
+    out = ("--epochs", 1, "--out", tmp_path / "m.safetensors")
+    said = ran(*asked, *out, "--on-unlabelled", "drop")
+    assert "left out 1 rows without names of classes" in said
+    assert "48 rows" in said
+    read = read_samples(path, PETS, labels="classes", ignore=["name"], on_unlabelled="negative")
+    assert read.target.shape == (61, 4)
+    assert not read.target[-1].any()
+
+
+def test_rows_of_an_arff_file_without_classes(write) -> None:
+    path = write(arff() + "\n1,2,3,?", "pets.arff")
+    with pytest.raises(ValueError, match=r"pets.arff, row 61: expected names of classes, got none"):
+        read_samples(path)
+    with pytest.warns(UserWarning, match="left out 1 rows"):
+        found = read_samples(path, on_unlabelled="drop")
+    assert len(found.features) == len(found.target) == 60
+    assert len(read_samples(path, on_unlabelled="negative").target) == 61
+
+
+def test_names_of_no_class_are_left_out_when_asked(write, hierarchy, tmp_path) -> None:
+    text = "u,c\n1,pet/cat;lion\n2,wild\n3,pet/dgo\n4,lion;wild\n"
+    path = write(text, "pets.csv")
+    with pytest.raises(UnknownClassError, match=r"row 1: .* got 'lion', which is none of 4"):
+        read_samples(path, PETS, labels="c")
+    near = write(text.replace("lion", "wild"), "near.csv")
+    with pytest.raises(UnknownClassError, match=r"row 3: .* did you mean 'pet/dog'"):
+        read_samples(near, PETS, labels="c")
+    asked = {"labels": "c", "on_unknown": "drop"}
+    with pytest.raises(ValueError, match="row 3: expected names of classes"):
+        read_samples(path, PETS, **asked)
+    with pytest.warns(UserWarning, match="left out") as said:
+        found = read_samples(path, PETS, **asked, on_unlabelled="drop")
+    assert found.features.tolist() == [[1], [2], [4]]
+    assert torch.equal(found.target, PETS.encode([["pet/cat"], ["wild"], ["wild"]]))
+    assert [str(x.message).partition(": ")[2] for x in said] == [
+        "left out 1 rows without names of classes",
+        "left out 2 names of no class: 'lion' (2), 'pet/dgo' (1)",
+    ]
+    for wrong in ({"on_unknown": "keep"}, {"on_unlabelled": "keep"}):
+        with pytest.raises(ValueError, match=r"expected on_\w+ of 'raise', 'drop'.*, got 'keep'"):
+            read_samples(path, PETS, labels="c", **wrong)
+
+
+def test_a_table_is_read_as_asked(write, hierarchy, tmp_path) -> None:
+    text = table().replace(",", ";").replace("classes", "Größe")
+    path = write("", "pets.csv")
+    path.write_bytes(text.encode("latin-1"))
+    saved, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
+    asked = ("train", path, "--hierarchy", hierarchy, "--labels", "Größe", "--ignore", "name",
+             "--epochs", 1, "--out", saved)  # fmt: skip
+    assert "pass the encoding of the file, as --read encoding=latin-1" in failed(*asked)
+    latin = ("--read", "encoding=latin-1")
+    said = failed(*asked, *latin)
+    assert "got one called 'name;u;v;w;Größe'; pass --read delimiter=';'" in said
+    how = (*latin, "--read", "delimiter=;")
+    ran(*asked, *how)
+    assert "encoding" in failed("predict", saved, path, "--out", out)
+    ran("predict", saved, path, *how, "--id", "name", "--out", out)
+    assert len(out.read_text().splitlines()) == 61
+    tabs = write(table().replace(",", "\t"), "pets.txt")
+    assert "called .csv, .tsv, .tab or .parquet, got 'pets.txt'" in failed("predict", saved, tabs)
+    ran("predict", saved, tabs, "--read", r"delimiter=\t", "--out", out)
+    for wrong, said in (
+        ("kind=tree", "encoding, delimiter for how to read the file, got 'kind'"),
+        ("encoding=1", "expected encoding to be text, got 1"),
+        ("delimiter=ab", "expected one character as a delimiter"),
+    ):
+        assert said in failed("predict", saved, path, "--read", wrong)
+
+
+def test_an_arff_file_is_read_as_asked(write, tmp_path) -> None:
+    rows = "@data\n{0 1,1 pet/cat}\n{0 2,1 pet/dog}\n{1 pet/dog}\n{0 3,1 wild/fox}\n"
+    declared = "@attribute class hierarchical pet/cat,pet/dog,wild/fox"
+    path = write(f"@relation pets\n@attribute u numeric\n{declared}\n{rows}", "pets.arff.gz")
+    saved, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
+    asked = ("train", path, "--valid", 0, "--epochs", 1, "--out", saved)
+    assert "number of the first attribute by --read sparse_base=" in failed(*asked)
+    said = failed(*asked, "--read", "sparse_base=0")
+    assert "pass --read kind=tree if the classes are paths, and --read kind=dag if" in said
+    ran(*asked, "--read", "sparse_base=0", "--read", "kind=tree")
+    assert Checkpoint.load(str(saved)).classes == ["pet", "wild", "pet/cat", "pet/dog", "wild/fox"]
+    ran("predict", saved, path, "--read", "sparse_base=0", "--read", "kind=tree", "--out", out)
+    said = failed("train", path, "--read", "sparse_base=x")
+    assert "expected sparse_base to be a whole number, got 'x'" in said
+
+
+def test_what_is_wrong_with_a_hierarchy_is_said_with_the_way_out(write, tmp_path) -> None:
+    edges = write("child,parent\npet,pet/cat\npet/cat,pet\n", "tree.csv")
+    asked = ("train", write(table(), "pets.csv"), "--hierarchy")
+    said = failed(*asked, edges, "--labels", "classes")
+    assert "pass --on-cycle drop" in said
+    assert f"hierloss inspect {edges}: save it there by --save hierarchy.npz" in said
+    assert "say what it is by --format" in failed(*asked, write("", "tree.dat"))
+
+
+def test_the_last_suffix_says_what_a_file_is(write) -> None:
+    path = write("u,c\n1,wild\n", "pets.arff.csv")
+    assert read_samples(str(path), PETS, labels="c").target.tolist() == [
+        [False, True, False, False]
+    ]
+    (block,) = read_features(str(path), ["u"])
+    assert block.features.tolist() == [[1]]
+
+
+def test_attributes_that_are_no_features_may_be_ignored(write) -> None:
+    text = arff().replace("@attribute u numeric", "@attribute u string")
+    path = write(text, "pets.arff")
+    assert read_samples(path, ignore=["u"]).names == ("v", "w")
+    with pytest.raises(ValueError, match="expected attributes that are features, got none"):
+        read_samples(path, ignore=["v", "w"])
+
+
+def test_rows_that_are_named_have_names(trained, write) -> None:
+    model, _ = trained
+    path = write("id,u,v,w\na,1,2,3\n,1,2,3\n", "x.csv")
+    said = failed("predict", model, path, "--id", "id")
+    assert "column 'id', row 2: expected what names the row, got nothing" in said
+
+
+def test_every_model_is_named_in_the_help() -> None:
+    said = "".join(ran("train", "--help").split())  # wrapped at hyphens too
+    for name in MODELS:
+        assert name in said
 
 
 def test_classes_without_a_column_follow_those_below_them(write) -> None:
@@ -397,7 +542,7 @@ def test_unknown_labels_and_inference_upward(write) -> None:
         ("u,c\nx,wild\n", "c", "column 'u', row 1: expected a finite number, got 'x'"),
         ("u,c\n1,wild\ninf,wild\n", "c", "row 2: expected a finite number, got 'inf'"),
         ("u,c\n1\n", "c", "line 2: expected 2 cells as in the header, got 1"),
-        ("u,c\n", "c", "expected rows below the header"),
+        ("u,c\n", "c", "expected rows to learn from below the header"),
         ("", "c", "expected a header"),
         ("u,u\n1,2\n", "c", "got 'u' twice"),
         ("u,v\n1,2\n", "c", "expected a column 'c'"),
@@ -579,7 +724,7 @@ def test_rows_for_validation_have_classes(write: Callable[..., Path], hierarchy:
     path = write(table(), "pets.csv")
     none = write("name,u,v,w,classes\nx,1,2,3,\n", "none.csv")
     said = failed("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore",
-                  "name", "--valid", none)  # fmt: skip
+                  "name", "--on-unlabelled", "negative", "--valid", none)  # fmt: skip
     assert "expected samples for validation with classes, got none" in said
 
 
@@ -621,7 +766,7 @@ def test_features_for_validation_are_found_by_name() -> None:
 def test_a_class_is_no_feature_beside_labels(write: Callable[..., Path], hierarchy: Path) -> None:
     lines = table().splitlines()
     path = write("\n".join([f"{lines[0]},wild", *(f"{x},1" for x in lines[1:])]), "leak.csv")
-    with pytest.raises(ValueError, match="got 'wild', which is a class; give --ignore wild"):
+    with pytest.raises(ValueError, match=r"got 'wild', which is a class; pass ignore=\('wild',\)"):
         read_samples(path, PETS, labels="classes", ignore=["name"])
     read = read_samples(path, PETS, labels="classes", ignore=["name", "wild"])
     assert read.names == ("u", "v", "w")

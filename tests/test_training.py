@@ -161,6 +161,46 @@ def test_settings_are_checked(options, message) -> None:
         Settings(**options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"epochs": 2.5}, {"epochs": (1, 2.0)}, {"batch": 4.0}, {"patience": 1.5}, {"seed": 0.0}],
+)
+def test_counts_are_whole_numbers(options) -> None:
+    with pytest.raises(TypeError, match=f"expected {next(iter(options))} to be a whole number"):
+        Settings(**options)
+
+
+def test_epochs_are_those_of_the_stages_there_are() -> None:
+    for name, epochs in (("HMC-LMLP", (1,)), ("HLSTM", (1, 2))):
+        with pytest.raises(ValueError, match=r"expected epochs for \d stages, got \(1"):
+            training(BUILD[name], settings=Settings(epochs=epochs))
+
+
+@pytest.mark.parametrize("what", ["train", "valid"])
+def test_rows_are_dense(what: str) -> None:
+    x, y = rows(8)
+    both = {"train": (x, y), "valid": (x, y), what: (x, y.to_sparse())}
+    with pytest.raises(ValueError, match=f"expected dense tensors in {what}, got a sparse one"):
+        Training(HLSTM(TREE, 3, hidden=4), both["train"], Settings(), valid=both["valid"])
+
+
+def test_a_model_of_bfloat16_is_trained_and_resumed(tmp_path) -> None:
+    x, y = rows()
+    state = str(tmp_path / "state.safetensors")
+
+    def begun() -> Training:
+        with seeded(0):
+            model = BUILD["CHMCNN"]().bfloat16()
+        return Training(model, (x.bfloat16(), y), QUICK, state=state, every=0)
+
+    whole = begun()
+    list(whole.epochs())
+    resumed = begun()
+    assert [e.loss for e in resumed.history] == [e.loss for e in whole.history]
+    assert_close(parameters(resumed.model), parameters(whole.model), rtol=0, atol=0)
+    assert whole.history[-1].loss < whole.history[0].loss
+
+
 @pytest.mark.parametrize("what", ["train", "valid"])
 def test_rows_have_a_target_each(what: str) -> None:
     x, y = rows(8)

@@ -126,7 +126,7 @@ def _sparse(line: str, header: Header, base: int) -> list[str]:
     if header.position is not None and header.position not in given:
         raise ValueError(
             f"expected the classes as '{header.position + base} LABELS' in the row, got none; add "
-            "them, or tell the number of the first attribute by sparse_base"
+            "them, or tell the number of the first attribute by sparse_base="
         )
     return [given.get(i, _absent(x)) for i, x in enumerate(header.attributes)]
 
@@ -138,7 +138,7 @@ def _entry(entry: str, n: int, base: int) -> tuple[int, str]:
     if not base <= int(index) < n + base:
         raise ValueError(
             f"expected the number of an attribute, {base} to {n + base - 1}, got {index}; mend it, "
-            "or tell the number of the first attribute by sparse_base"
+            "or tell the number of the first attribute by sparse_base="
         )
     return int(index) - base, unquoted(value)
 
@@ -178,5 +178,6 @@ def _floats(row: Sequence[str], names: Sequence[str]) -> list[float]:
 def _check_finite(path: Source, features: NDArray[Any], numbers: Sequence[int]) -> None:
     large = np.flatnonzero(np.isinf(features).any(1))
     if large.size:
+        other = ", or pass dtype='float64'" if features.dtype == np.float32 else ""
         problem = f"expected numbers that {features.dtype} can hold, got a larger one"
-        raise at(path, numbers[large[0]], f"{problem}; mend it, or pass dtype='float64'")
+        raise at(path, numbers[large[0]], f"{problem}; mend it{other}")

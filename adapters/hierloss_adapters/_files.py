@@ -48,6 +48,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
 }
+_COMPRESSED = {*COMPRESS, ".gzip"}
 
 
 def read_lines(path: Source, encoding: str) -> list[str]:
@@ -100,9 +101,24 @@ def write_text(path: Source, text: str) -> None:
     Path(path).write_bytes(compress(text.encode()))
 
 
+def kind(path: Source) -> str:
+    """The last suffix of a name that does not say how the file is compressed, in lower case."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    return next((x for x in reversed(suffixes) if x not in _COMPRESSED), "")
+
+
 def at(path: Source, line: int, message: str) -> HierarchyError:
     """An error that names a line of a file."""
     return HierarchyError(f"{os.fspath(path)}, line {line}: {message}")
+
+
+def check_delimiter(delimiter: str) -> str:
+    """What separates two cells, if it can."""
+    if len(delimiter) != 1 or delimiter in '\r\n"':
+        raise ValueError(
+            f"expected one character as a delimiter, such as ',' or a tab, got {delimiter!r}"
+        )
+    return delimiter
 
 
 def check_local(path: Source) -> None:

@@ -184,7 +184,7 @@ class _LabelReader:
         if name is None:
             raise ValueError(
                 f"expected classes that the header declares between @, got {label!r}; declare it, "
-                "or say by kind whether the classes are paths ('tree') or edges ('dag')"
+                "or pass kind='tree' if the classes are paths, and kind='dag' if they are edges"
             )
         return name
 

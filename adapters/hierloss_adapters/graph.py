@@ -7,7 +7,6 @@ import io
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -125,6 +124,8 @@ def read_edges(
     path: Source,
     *,
     columns: Sequence[str] | None = None,
+    child: str = "child",
+    parent: str = "parent",
     delimiter: str | None = None,
     on_cycle: OnCycle = "raise",
     encoding: str = "utf-8",
@@ -139,8 +140,9 @@ def read_edges(
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
         columns: The columns of a file without a header, in their order, ``("child", "parent")``
-            for instance. Without it, the first row is a header. One column is called "child" and
-            one "parent"; others do not count.
+            for instance. Without it, the first row is a header.
+        child: What the column of children is called. Other columns do not count.
+        parent: What the column of parents is called.
         delimiter: What separates two cells; by default a comma in a ``.csv`` file and a tab in a
             ``.tsv``, ``.tab`` or ``.txt`` file.
         on_cycle: As in `Hierarchy.from_edges`.
@@ -161,11 +163,14 @@ def read_edges(
     """
     rows = list(_rows(path, _delimiter(path, delimiter), encoding))
     line, first = rows[0] if rows else (1, [])
+    if child == parent:
+        raise ValueError(f"expected two columns, got {child!r} as child and as parent")
     if columns is None:
-        columns, rows = _header(path, line, first), rows[1:]
+        columns, rows = _header(path, line, first, child, parent), rows[1:]
     else:
-        _check_given(columns, path, line, first)
-    pairs = [_pair(path, line, row, columns) for line, row in rows]
+        _check_given(columns, path, line, first, child, parent)
+    ends = columns.index(child), columns.index(parent)
+    pairs = [_pair(path, line, row, columns, *ends) for line, row in rows]
     names = dict.fromkeys(name for pair in pairs for name in pair if name)
     if not names:
         raise HierarchyError(f"{path}: expected at least one row, got none")
@@ -316,19 +321,14 @@ def _check_columns(nodes: Iterable[Any], n: int) -> None:
 
 def _delimiter(path: Source, delimiter: str | None) -> str:
     if delimiter is not None:
-        if len(delimiter) != 1 or delimiter in '\r\n"':
-            raise ValueError(
-                f"expected one character as a delimiter, such as ',' or a tab, got {delimiter!r}"
-            )
-        return delimiter
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    kinds = [suffix for suffix in suffixes if suffix not in _files.COMPRESS]
-    if not kinds or kinds[-1] not in _DELIMITERS:
+        return _files.check_delimiter(delimiter)
+    kind = _files.kind(path)
+    if kind not in _DELIMITERS:
         raise ValueError(
             f"expected a file that ends in {', '.join(_DELIMITERS)}, got {str(path)!r}; "
             "pass delimiter=',' or what else separates its cells"
         )
-    return _DELIMITERS[kinds[-1]]
+    return _DELIMITERS[kind]
 
 
 def _rows(path: Source, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
@@ -347,28 +347,33 @@ def _rows(path: Source, delimiter: str, encoding: str) -> Iterator[tuple[int, li
         raise at(path, line, f"expected a row of cells, got {error}; mend its quotes") from error
 
 
-def _header(path: Source, line: int, row: list[str]) -> list[str]:
-    if row.count("child") != 1 or row.count("parent") != 1:
+def _header(path: Source, line: int, row: list[str], child: str, parent: str) -> list[str]:
+    if row.count(child) != 1 or row.count(parent) != 1:
         raise at(
             path,
             line,
-            f"expected a header with the columns 'child' and 'parent', got {row}; if the file has "
-            "none, pass columns=('child', 'parent') or columns=('parent', 'child')",
+            f"expected a header with the columns {child!r} and {parent!r}, got {row}; if they are "
+            "called otherwise, pass child= and parent=, and if the file has no header, pass "
+            f"columns={(child, parent)} or columns={(parent, child)}",
         )
     return row
 
 
-def _check_given(columns: Sequence[str], path: Source, line: int, first: list[str]) -> None:
-    if list(columns).count("child") != 1 or list(columns).count("parent") != 1:
+def _check_given(
+    columns: Sequence[str], path: Source, line: int, first: list[str], child: str, parent: str
+) -> None:
+    if list(columns).count(child) != 1 or list(columns).count(parent) != 1:
         raise ValueError(
-            f"expected columns with one 'child' and one 'parent', got {columns!r}; name every "
-            "column of the file, as ('child', 'relation', 'parent')"
+            f"expected columns with one {child!r} and one {parent!r}, got {columns!r}; name every "
+            f"column of the file, as {(child, 'relation', parent)}"
         )
     if first == list(columns):
         raise at(path, line, f"expected no header, got {first}; leave columns away")
 
 
-def _pair(path: Source, line: int, row: list[str], columns: Sequence[str]) -> tuple[str, str]:
+def _pair(
+    path: Source, line: int, row: list[str], columns: Sequence[str], low: int, high: int
+) -> tuple[str, str]:
     if len(row) != len(columns):
         raise at(
             path,
@@ -376,8 +381,7 @@ def _pair(path: Source, line: int, row: list[str], columns: Sequence[str]) -> tu
             f"expected {len(columns)} cells ({', '.join(columns)}), got {len(row)}: {row}; "
             "mend the row, or pass another delimiter",
         )
-    cell = dict(zip(columns, row, strict=True))
-    child, parent = cell["child"], cell["parent"]
+    child, parent = row[low], row[high]
     if not child:
         raise at(path, line, f"expected a child, got an empty cell in {row}; name it")
     if child == parent:

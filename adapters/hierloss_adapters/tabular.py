@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hierloss_adapters._files import Source, at, stream_lines
+from hierloss_adapters._files import Source, at, check_delimiter, kind, stream_lines
 
 __all__ = ["Writer", "column_names", "numbers", "read_table", "write_table"]
 
@@ -31,8 +31,10 @@ class Writer(Protocol):
         """Append rows, given by their columns."""
 
 
-def column_names(path: Source, *, encoding: str = "utf-8") -> list[str]:
-    """The names of the columns of a table.
+def column_names(
+    path: Source, *, encoding: str = "utf-8", delimiter: str | None = None
+) -> list[str]:
+    """The names of the columns of a table; arguments are those of `read_table`.
 
     Raises:
         ValueError: The name of the file says nothing, the table has no header, or names twice.
@@ -41,8 +43,10 @@ def column_names(path: Source, *, encoding: str = "utf-8") -> list[str]:
     if _is_parquet(path):
         names = _parquet(path).schema_arrow.names
     else:
-        rows = _rows(path, encoding)
-        names = next(rows, (0, []))[1]
+        delimiter = _delimiter(path, delimiter)
+        names = next(_rows(path, encoding, delimiter), (0, []))[1]
+        if len(names) == 1:
+            _check_header(path, names[0], delimiter)
     twice = {name for name in names if names.count(name) > 1} if names else set()
     if not names or twice:
         got = f"{sorted(twice)[0]!r} twice" if twice else "none"
@@ -51,7 +55,12 @@ def column_names(path: Source, *, encoding: str = "utf-8") -> list[str]:
 
 
 def read_table(
-    path: Source, columns: Sequence[str], *, size: int = 1024, encoding: str = "utf-8"
+    path: Source,
+    columns: Sequence[str],
+    *,
+    size: int = 1024,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
 ) -> Iterator[dict[str, list[object]]]:
     r"""Read some columns of a table, a number of rows at a time.
 
@@ -62,6 +71,8 @@ def read_table(
         columns: The names of the columns.
         size: How many rows at a time.
         encoding: The encoding of a text file.
+        delimiter: What separates two cells of a text file; by default a comma in a .csv file, and
+            a tab in others.
 
     Raises:
         ValueError: A column is not there, or a row has not as many cells as the header.
@@ -75,7 +86,7 @@ def read_table(
         ...     list(read_table(path, ["weight"]))
         [{'weight': ['4.5', '30']}]
     """
-    names = column_names(path, encoding=encoding)
+    names = column_names(path, encoding=encoding, delimiter=delimiter)
     for column in columns:
         if column not in names:
             raise ValueError(
@@ -86,7 +97,8 @@ def read_table(
         for batch in _parquet(path).iter_batches(batch_size=size, columns=list(columns)):
             yield {column: batch.column(column).to_pylist() for column in columns}
         return
-    rows = _checked(path, islice(_rows(path, encoding), 1, None), len(names))
+    below = islice(_rows(path, encoding, _delimiter(path, delimiter)), 1, None)
+    rows = _checked(path, below, len(names))
     places = [names.index(column) for column in columns]
     while block := list(islice(rows, size)):
         yield {c: [row[i] for row in block] for c, i in zip(columns, places, strict=True)}
@@ -212,9 +224,20 @@ def _checked(path: Source, rows: Iterator[tuple[int, list[str]]], n: int) -> Ite
         yield row
 
 
-def _rows(path: Source, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _check_header(path: Source, name: str, delimiter: str) -> None:
+    """Raise if a header of one column reads as several."""
+    other = next((x for x in ",;\t|" if x in name), None)
+    if other is not None:
+        raise at(
+            path,
+            1,
+            f"expected columns between {delimiter!r}, got one called {name!r}; pass "
+            f"delimiter={other!r}",
+        )
+
+
+def _rows(path: Source, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a text file that are not empty, with the numbers of their lines."""
-    delimiter = _delimiter(path)
     lines = (line for _, line in stream_lines(path, encoding))
     rows, start = csv.reader(lines, delimiter=delimiter, strict=True), 1
     try:
@@ -226,14 +249,16 @@ def _rows(path: Source, encoding: str) -> Iterator[tuple[int, list[str]]]:
         raise at(path, start, f"expected a row of cells, got {error}; mend its quotes") from error
 
 
-def _delimiter(path: Source) -> str:
-    suffixes = [s.lower() for s in Path(path).suffixes]
-    found = [_DELIMITERS[s] for s in suffixes if s in _DELIMITERS]
-    if not found:
+def _delimiter(path: Source, delimiter: str | None) -> str:
+    if delimiter is not None:
+        return check_delimiter(delimiter)
+    found = kind(path)
+    if found not in _DELIMITERS:
         raise ValueError(
-            f"expected a file called {', '.join(_DELIMITERS)} or .parquet, got {Path(path).name!r}"
+            f"expected a file called {', '.join(_DELIMITERS)} or .parquet, got "
+            f"{Path(path).name!r}; rename it, or pass delimiter=',' or what separates its cells"
         )
-    return found[-1]
+    return _DELIMITERS[found]
 
 
 def _is_parquet(path: Source) -> bool:

@@ -1,0 +1,156 @@
+"""The features and labels of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hierloss._sample_labels import LabelReader, Labels, is_class
+from hierloss.hierarchy import Hierarchy
+
+
+def from_table(
+    path: Path,
+    hierarchy: Hierarchy,
+    how: Labels,
+    ignore: Sequence[str],
+    reading: Mapping[str, Any],
+) -> tuple[NDArray[Any], tuple[str, ...], Tensor]:
+    """Features, their names, and the target of the rows of a table."""
+    from hierloss_adapters.tabular import column_names, read_table
+
+    labels = how.column
+    names, marks = _layout(path, column_names(path, **reading), hierarchy, labels, ignore)
+    features, targets = [np.empty((0, len(names)))], []
+    reader = LabelReader(path, hierarchy, how)
+    done = 1
+    for block in read_table(path, [*names, *marks, *([labels] if labels else [])], **reading):
+        found = to_features(path, block, names, done)
+        if labels:
+            rows, target = reader(block[labels], done)
+            features.append(found[rows])
+            targets.append(target)
+        else:
+            features.append(found)
+            targets.append(_marked(path, block, marks, hierarchy, done))
+        done += len(found)
+    reader.report()
+    target = torch.cat(targets) if targets else torch.zeros(0, len(hierarchy))
+    return np.concatenate(features), tuple(names), target
+
+
+def _layout(
+    path: Path,
+    columns: Sequence[str],
+    hierarchy: Hierarchy,
+    labels: str | None,
+    ignore: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """The columns that are features, and those that are classes."""
+    for name in [*ignore, *([labels] if labels else [])]:
+        if name not in columns:
+            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
+            raise ValueError(
+                f"{path}: expected a column {name!r}, got none of that name but {some}"
+            )
+    marks = [] if labels else [x for x in columns if is_class(x, hierarchy) and x not in ignore]
+    if not labels and not marks:
+        raise ValueError(
+            f"{path}: expected a column called like a class, such as {hierarchy.names[0]!r}, got "
+            "none; or say which column has the names of the classes by labels="
+        )
+    _check_once(path, marks, hierarchy)
+    apart = {*ignore, *marks, labels}
+    names = [name for name in columns if name not in apart]
+    if not names:
+        raise ValueError(f"{path}: expected columns with features, got none")
+    told = [name for name in names if is_class(name, hierarchy)]
+    if told:
+        raise ValueError(
+            f"{path}: expected features beside {labels!r}, got {told[0]!r}, which is a class; pass "
+            f"ignore=({told[0]!r},), or call the column otherwise if it is a feature"
+        )
+    return names, marks
+
+
+def _check_once(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:
+    """Raise if a class has a column by its name and another by an alias."""
+    seen: dict[int, str] = {}
+    for name in marks:
+        other = seen.setdefault(hierarchy.index(name), name)
+        if other != name:
+            raise ValueError(
+                f"{path}: expected one column for a class, got {other!r} and {name!r}, which are "
+                f"the same class; pass over one of them by ignore=({other!r},)"
+            )
+
+
+def _marked(
+    path: Path,
+    block: dict[str, list[object]],
+    marks: Sequence[str],
+    hierarchy: Hierarchy,
+    first: int,
+) -> Tensor:
+    """The target of columns for classes; what is above them follows, where they do not say it."""
+    found = to_features(path, block, marks, first, {"true": "1", "false": "0"})
+    wrong = np.argwhere((found != 0) & (found != 1) & ~np.isnan(found))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"{path}, column {marks[column]!r}, row {first + row}: expected 0 or 1, or nothing for "
+            f"unknown, got {found[row, column]:g}"
+        )
+    own = [hierarchy.index(x) for x in marks]
+    target = torch.zeros(len(found), len(hierarchy))
+    target[:, own] = torch.from_numpy(found).float()
+    above = hierarchy.close(target.isnan())  # something below is unknown
+    above[:, own] = False
+    target = hierarchy.close(target.masked_fill(above, torch.nan))
+    wrong = np.argwhere((found == 0) & (target[:, own] == 1).numpy())
+    if len(wrong):
+        row, column = wrong[0]
+        below = hierarchy.descendants(own[column])
+        name = next(x for i, x in enumerate(marks) if found[row, i] == 1 and own[i] in below)
+        raise ValueError(
+            f"{path}, row {first + row}: expected 1 for the ancestors of a class with 1, got "
+            f"{name!r} = 1 and its ancestor {marks[column]!r} = 0; mend one of them, or leave the "
+            "ancestor empty"
+        )
+    return target if target.isnan().any() else target == 1
+
+
+def to_features(
+    path: Path,
+    columns: dict[str, list[object]],
+    names: Sequence[str],
+    first: int,
+    words: dict[str, str] | None = None,
+) -> NDArray[np.float64]:
+    from hierloss_adapters.tabular import numbers
+
+    found = np.empty((len(next(iter(columns.values()))), len(names)))
+    for i, name in enumerate(names):
+        cells: Sequence[object] = columns[name]
+        if words:
+            cells = [words.get(str(x).lower(), x) for x in cells]
+        found[:, i] = numbers(cells, f"{path}, column {name!r}", first)
+    check_size(path, found, names, first)
+    return found
+
+
+def check_size(path: Path, features: NDArray[Any], names: Sequence[str], first: int) -> None:
+    """Raise if a feature is too large for a network."""
+    large = np.argwhere(np.abs(features) > np.finfo(np.float32).max)
+    if len(large):
+        row, column = large[0]
+        raise ValueError(
+            f"{path}, column {names[column]!r}, row {first + row}: expected a number that float32 "
+            f"can hold, got {features[row, column]:g}"
+        )
