@@ -24,8 +24,6 @@ R = TypeVar("R")
 OUT_FILE = click.Path(dir_okay=False, path_type=Path)
 KEEP = click.Choice(["raise", "drop"])
 KIND = click.Choice(["obo", "edges", "paths", "npz"])
-#: How a file of samples can be read; see `hierloss.samples.read_samples`.
-WAYS = ("encoding", "delimiter", "kind", "sep", "zero_ends", "sparse_base", "on_cycle")
 _STRING = r"""(?:'[^'\n]*'|"[^"\n]*")"""
 _STRINGS = rf"\((?:{_STRING}(?:, ?)?)+\)"
 
@@ -87,6 +85,8 @@ def in_options(text: str, command: click.Command) -> str:
     """
     written = {str(x.name): f"{x.opts[-1]} " for x in command.params}
     if "reading" in written:
+        from hierloss.samples import WAYS
+
         written |= {name: f"{written['reading']}{name}=" for name in WAYS}
 
     def option(found: re.Match[str]) -> str:

@@ -30,6 +30,7 @@ _ARFF: Mapping[str, type] = MappingProxyType(
         "on_cycle": str,
     }
 )
+WAYS = (*_TABLE, *_ARFF)
 
 
 class Samples(NamedTuple):
