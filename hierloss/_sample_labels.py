@@ -57,14 +57,14 @@ class LabelReader:
         """Warn of what was left out."""
         if self.unlabelled:
             warnings.warn(
-                f"{self.path}: left out {self.unlabelled:,} rows without names of classes",
+                f"{self.path}: rows without names of classes left out: {self.unlabelled:,}",
                 stacklevel=4,
             )
         if self.unknown:
             some = ", ".join(f"{x!r} ({k})" for x, k in self.unknown.most_common(5))
             more = ", ..." if len(self.unknown) > 5 else ""
             warnings.warn(
-                f"{self.path}: left out {len(self.unknown):,} names of no class: {some}{more}",
+                f"{self.path}: names of no class left out: {some}{more}",
                 stacklevel=4,
             )
 
@@ -79,7 +79,8 @@ class LabelReader:
             if not cell:
                 return []
         else:
-            cell = [] if cell in (None, "?") else str(cell).split(self.how.sep)
+            text = "" if cell is None else str(cell).strip()
+            cell = [] if text == "?" else text.split(self.how.sep)
         return [x for x in (str(x).strip() for x in cell) if x] or None
 
     def _known(self, names: list[str] | None, row: int) -> list[str] | None:
