@@ -91,8 +91,7 @@ def reduced(cost: Tensor, y: Target, reduction: Reduction, shape: torch.Size) ->
 
 
 def _logit_cost(deciding: Tensor, positive: Tensor, ignored: Tensor | None) -> Tensor:
-    sign = torch.ones_like(deciding).masked_fill_(positive, -1)
-    signed = deciding.mul_(sign)  # in place: it was gathered for this, and memory is what costs
+    signed = torch.where(positive, -deciding, deciding)
     if ignored is None:
         return F.softplus(signed, threshold=LINEAR)
     return F.softplus(signed.masked_fill(ignored, 0), threshold=LINEAR).masked_fill(ignored, 0)

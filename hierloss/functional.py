@@ -12,6 +12,7 @@ a hierarchy is asked for, a `hierloss.topology.Topology` of it will do.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 
 import torch
@@ -295,7 +296,7 @@ def hybrid_loss(
     factor = weights(y, input.dtype, weight, pos_weight, sample_weight)
     rows = to_rows(input)
     loss = input.new_zeros(())
-    with torch.autocast(input.device.type, enabled=False):
+    with _without_autocast(input.device.type):
         if balance > 0:
             routes = reference.mc_routes(rows, y.positive, y.closed, topology)
             cost = costs(rows.gather(0, routes), y, factor, from_logits)
@@ -336,6 +337,11 @@ def _kept(x: Tensor | None) -> Tensor | None:
     if x is None or torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
         return x
     return x.clone() if x.is_inference() else x
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    known = torch.amp.is_autocast_available(device)  # the device "meta" has none
+    return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
 def _any_learned(*scalings: Tensor | None) -> bool:

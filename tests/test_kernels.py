@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -219,6 +221,25 @@ def test_threads_do_not_matter(loss, oracle, threads) -> None:
     by_threads = compute()
     torch.set_num_threads(1)
     assert_close(by_threads, compute(), rtol=0, atol=0)
+
+
+def test_a_thread_may_outlive_the_main_one() -> None:
+    """Then no pool takes work any more."""
+    program = """
+import threading, torch
+from hierloss import MCM, Hierarchy
+h = Hierarchy.from_parents([None] + [0] * 299)
+x = torch.randn(600, 300)
+expected = MCM(h)(x)
+def late():
+    threading.main_thread().join()
+    print(torch.equal(MCM(h)(x), expected))
+torch.set_num_threads(2)
+threading.Thread(target=late).start()
+"""
+    asked = [sys.executable, "-c", program]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 @losses

@@ -169,6 +169,34 @@ def test_gradients_of_single_samples_through_vmap(loss, oracle, from_logits: boo
 
 @losses
 @forms
+@pytest.mark.parametrize("mapped", ["scores", "targets"])
+def test_one_of_scores_and_targets_through_vmap(loss, oracle, from_logits: bool, mapped) -> None:
+    scores, targets = torch.rand(3, 5), CLOSED.bool()
+
+    def single(i: int, s: Tensor, y: Tensor) -> Tensor:
+        given = (s, targets[i]) if mapped == "scores" else (scores[i], y)
+        return loss(*given, DAG, validate_targets=False, from_logits=from_logits)
+
+    for i in range(3):
+        each = torch.func.vmap(lambda s, y, i=i: single(i, s, y))(scores, targets)
+        expected = [single(i, s, y) for s, y in zip(scores, targets, strict=True)]
+        assert_close(each, torch.stack(expected))
+
+
+@losses
+@forms
+def test_shapes_follow_on_the_meta_device(loss, oracle, from_logits: bool) -> None:
+    scores = torch.rand(3, 5, device="meta", requires_grad=True)
+    target = torch.ones(3, 5, device="meta")
+    for reduction, shape in (("mean", ()), ("none", (3, 5))):
+        terms = loss(scores, target, DAG, from_logits=from_logits, reduction=reduction)
+        assert (terms.shape, terms.device.type) == (shape, "meta")
+    terms.sum().backward()
+    assert scores.grad.shape == (3, 5)
+
+
+@losses
+@forms
 def test_compiles_as_one_graph(loss, oracle, from_logits: bool) -> None:
     topology = HybridLoss(DAG).topology
     target = CLOSED.bool()

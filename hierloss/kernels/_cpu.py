@@ -5,6 +5,7 @@ They split a batch over as many threads as `torch.get_num_threads` says.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -62,7 +63,11 @@ class _Threads:
         queue = iter(spans)
         threads = min(torch.get_num_threads(), len(spans))
         mode = torch.is_inference_mode_enabled()  # each thread has its own
-        waiting = [self.pool.submit(_drain, work, queue, mode) for _ in range(threads - 1)]
+        waiting = []
+        # Once the interpreter ends, a pool takes no more; this thread does it all.
+        with contextlib.suppress(RuntimeError):
+            for _ in range(threads - 1):
+                waiting.append(self.pool.submit(_drain, work, queue, mode))
         done = _drain(work, queue, mode)
         return done + list(itertools.chain.from_iterable(job.result() for job in waiting))
 

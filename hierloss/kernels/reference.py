@@ -48,7 +48,7 @@ def mc_routes(scores: Tensor, positive: Tensor, closed: Tensor, topology: Topolo
         topology: The hierarchy.
     """
     best = scores.masked_fill(closed & ~positive, -torch.inf)
-    routes = _own(scores)
+    routes = _own(best)
     for table in topology.rounds("descendants"):
         label = _gather(closed, table)
         branch = _gather(best, table).masked_fill_(label < label[:, :1], -torch.inf)
