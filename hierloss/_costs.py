@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -19,12 +20,13 @@ REDUCTIONS = get_args(Reduction)
 LINEAR = 40
 
 
-def check_balance(balance: float) -> None:
-    """Raise unless the balance is a share."""
-    if not isinstance(balance, (int, float)):
+def check_balance(balance: float) -> float:
+    """The balance, if it is a share."""
+    if not isinstance(balance, Real):
         raise TypeError(f"expected a balance that is a number, got {type(balance).__name__}")
     if not 0 <= balance <= 1:
         raise ValueError(f"expected a balance from 0 to 1, got {balance}")
+    return float(balance)
 
 
 def check_options(
@@ -70,7 +72,10 @@ def costs(deciding: Tensor, y: Target, factor: Tensor | None, from_logits: bool)
     """The weighted costs of deciding scores, `(n, samples)`."""
     ignored = y.unknown
     if factor is not None:
-        ignored = factor == 0 if ignored is None else ignored | (factor == 0)
+        # What counts for nothing may be anything; else it has a cost, which a learned factor needs.
+        usable = deciding.isfinite() if from_logits else (deciding >= 0) & (deciding <= 1)
+        empty = (factor == 0) & ~usable
+        ignored = empty if ignored is None else ignored | empty
     cost = (_logit_cost if from_logits else _probability_cost)(deciding, y.positive, ignored)
     cost = cost if y.wrong is None else cost.masked_fill(y.wrong, torch.nan)
     return cost if factor is None else cost * factor.to(cost.dtype)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 import hierloss.functional as HF
+from hierloss._targets import known
 from hierloss.hierarchy import Hierarchy
-from hierloss.topology import Topology, check_shape, check_tensor, dense, flat
+from hierloss.topology import Topology, check_shape, check_strided, check_tensor, dense, flat
 
 
 def wide(x: Tensor) -> Tensor:
@@ -24,12 +25,10 @@ def ratio(a: Tensor, b: Tensor) -> Tensor:
 
 def counted(target: Tensor, classes: Tensor | None) -> Tensor:
     """Where a label is known and its class counts, of the shape of the target."""
-    known = (target == 0) | (target == 1)
-    return (
-        known
-        if classes is None
-        else known & checked_classes(classes, target.shape[-1]).to(target.device)
-    )
+    where = known(target)
+    if classes is None:
+        return where
+    return where & checked_classes(classes, target.shape[-1]).to(target.device)
 
 
 def checked_classes(classes: Tensor, n: int) -> Tensor:
@@ -150,6 +149,7 @@ def grid(thresholds: Tensor | None) -> Tensor:
 def alike(scores: Tensor, target: Tensor) -> Tensor:
     """The target, dense; raise unless the scores have its shape."""
     check_tensor(scores, "scores")
+    check_strided(scores, "scores")
     target = dense(target, "a target")
     check_shape(scores, "scores", target.shape)
     return target

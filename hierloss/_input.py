@@ -7,7 +7,8 @@ import operator
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, ItemsView, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -37,6 +38,8 @@ def from_edges(
     """Columns for edges of names, or for edges of columns."""
     if on_cycle not in ("raise", "drop"):
         raise ValueError(f"expected on_cycle 'raise' or 'drop', got {on_cycle!r}")
+    if names is None:
+        _check_ordered(edges, "edges")
     ends = [_end(x) for edge in edges for x in _pair(edge)]
     if len({type(x) for x in ends}) > 1:
         raise TypeError("expected edges of names or of columns, got both strings and integers")
@@ -66,6 +69,7 @@ def from_paths(paths: Iterable[str], sep: str) -> tuple[list[tuple[str, str]], l
     """Edges between each path and its beginning, and all paths by level."""
     if isinstance(paths, str):
         raise TypeError(f"expected a sequence of paths, got one string; write [{paths!r}]")
+    _check_ordered(paths, "paths")
     check_separator(sep)
     level: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
@@ -87,6 +91,7 @@ def name_list(names: Iterable[str]) -> list[str]:
     """The names as a list, each a string and none twice."""
     if isinstance(names, str):
         raise TypeError(f"expected a sequence of names, got the string {names!r}")
+    _check_ordered(names, "names")
     names = list(names)
     for name in names:
         if not isinstance(name, str):
@@ -200,9 +205,21 @@ def _frames_inside() -> int:
     return level
 
 
+def _check_ordered(given: object, what: str) -> None:
+    """Raise for a set: the order of classes follows from what is given."""
+    if isinstance(given, AbstractSet) and not isinstance(given, (KeysView, ItemsView)):
+        raise TypeError(
+            f"expected {what} in an order, got a {type(given).__name__}, whose order may differ "
+            f"from process to process; pass sorted({what})"
+        )
+
+
 def _pair(edge: object) -> tuple[object, object]:
     if not isinstance(edge, PAIRS) or len(edge) != 2:
-        raise TypeError(f"expected edges that are (child, parent) pairs, got {edge!r}")
+        raise TypeError(
+            f"expected edges that are (child, parent) pairs, got {edge!r}; of a data frame pass "
+            "frame.itertuples(index=False)"
+        )
     return edge[0], edge[1]
 
 

@@ -38,7 +38,7 @@ def encode(h: Hierarchy, labels: Iterable[Iterable[str]], sparse: bool) -> Tenso
     sets = [_names_of(sample, i) for i, sample in enumerate(labels)]
     known = {name: h.aliases.get(name, name) for sample in sets for name in sample}
     if not all(name in h._columns for name in known.values()):
-        _input.check_known(known, h, "expected names of classes, got")
+        _input.check_known(known, {*h, *h.aliases}, "expected names of classes, got")
     above = {name: _self_and_ancestors(h, live) for name, live in known.items()}
     rows = [sorted(set().union(*(above[name] for name in sample))) for sample in sets]
     counts = torch.tensor([len(row) for row in rows], dtype=torch.int64)
@@ -80,7 +80,8 @@ def close(h: Hierarchy, target: Tensor) -> Tensor:
     check_type(target)
     positive, _, _ = told_apart(target, validate=True)
     closed = reach(positive, Topology.of(h, target.device))
-    return target.masked_fill(from_rows(closed, target.shape), 1)
+    ones = torch.ones((), dtype=target.dtype, device=target.device)
+    return torch.where(from_rows(closed, target.shape), ones, target)
 
 
 def violations(h: Hierarchy, scores: Tensor) -> Tensor:

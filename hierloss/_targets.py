@@ -77,6 +77,18 @@ def told_apart(target: Tensor, validate: bool) -> tuple[Tensor, Tensor | None, T
     return to_rows(positive), to_rows(unknown), None if validate else to_rows(wrong)
 
 
+def known(target: Tensor) -> Tensor:
+    """Where a dense target has a label, of its shape.
+
+    Raises:
+        ValueError: A value that is no label, nor unknown.
+    """
+    found = (target == 0) | (target == 1)
+    if not found.all():
+        _check_marks(target, ~(found | _is_unknown(target)))
+    return found
+
+
 def _is_unknown(target: Tensor) -> Tensor:
     if target.is_floating_point():
         return target.isnan()
@@ -86,9 +98,12 @@ def _is_unknown(target: Tensor) -> Tensor:
 def _check_marks(target: Tensor, wrong: Tensor) -> None:
     found = wrong.nonzero().tolist()
     if found:
-        expected = "0, 1 or NaN" if target.is_floating_point() else "0, 1 or -1"
+        expected = "0 or 1"
+        if target.dtype.is_signed:
+            unknown = "NaN" if target.is_floating_point() else "-1"
+            expected = f"0, 1 or {unknown}, the last for unknown"
         raise ValueError(
-            f"expected targets of {expected}, the last for unknown, got "
+            f"expected targets of {expected}, got "
             f"{target[tuple(found[0])].item()} at {found[0]} of a target of {target.dtype}"
         )
 

@@ -30,7 +30,15 @@ from hierloss._costs import (
 from hierloss._targets import checked, prepare
 from hierloss.hierarchy import Hierarchy
 from hierloss.kernels import InvalidTarget, _ops, exporting, reference, serves
-from hierloss.topology import Topology, check_classes, check_shape, flat, from_rows, to_rows
+from hierloss.topology import (
+    Topology,
+    check_classes,
+    check_shape,
+    check_strided,
+    flat,
+    from_rows,
+    to_rows,
+)
 
 __all__ = ["hybrid_loss", "lh_loss", "lmc", "mc_loss", "mcm"]
 
@@ -239,8 +247,8 @@ def hybrid_loss(
             `torch.nn.BCELoss`. Half precision is computed in float32 there.
         reduction: "mean" over samples and known classes, "sum", "batchmean" (the sum over classes,
             the mean over samples: the paper's eq. 4), or "none". A mean over nothing is 0.
-        weight: Factor on the term of each class; 0 leaves a class out, and what decides it cannot
-            matter.
+        weight: Factor on the term of each class; 0 leaves out its term, and what decides it cannot
+            matter. Its own score still decides for other classes.
         pos_weight: Factor on the terms of positive classes, as in `torch.nn.BCEWithLogitsLoss`.
         sample_weight: Factor on the terms of each sample.
         validate_targets: Check values and closure of the target, and that probabilities are some.
@@ -268,7 +276,7 @@ def hybrid_loss(
     References:
         Qi and Chelmis, Hybrid Loss for Hierarchical Multi-label Classification Network, eq. 5
     """
-    check_balance(balance)
+    balance = check_balance(balance)
     topology = _checked(input, "input", hierarchy)
     check_options(input.shape[-1], reduction, weight, pos_weight)
     if sample_weight is not None:
@@ -352,6 +360,7 @@ def _checked(scores: Tensor, what: str, hierarchy: Hierarchy | Topology) -> Topo
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         got = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise TypeError(f"expected {what} that is a floating point Tensor, got {got}")
+    check_strided(scores, what)
     if isinstance(hierarchy, Topology):
         topology = hierarchy
     else:

@@ -142,8 +142,7 @@ class HybridLoss(_Loss):
             pos_weight=pos_weight,
             validate_targets=validate_targets,
         )
-        check_balance(balance)
-        self.balance = balance
+        self.balance = check_balance(balance)
 
     def forward(
         self,

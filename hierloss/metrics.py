@@ -2,7 +2,7 @@
 
 Every function takes scores or predictions of `(samples, n)` first and the target second. `classes`
 says which columns count, a `(n,)` bool tensor; artificial roots are left out with it. Labels that
-are unknown, NaN or -1, do not count.
+are unknown do not count: NaN in a floating target, -1 in one of integers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hierloss import _counts
+from hierloss._search import check_beta
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import dense, flat
 
@@ -103,7 +104,9 @@ def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) 
         https://doi.org/10.1145/1143844.1143874
     """
     counted = flat(dense(target, "a target") == 1).any(0)
-    score, positive = _pooled(scores, target, counted if classes is None else counted & classes)
+    if classes is not None:
+        counted &= _counts.checked_classes(classes, len(counted)).to(counted.device)
+    score, positive = _pooled(scores, target, counted)
     return _interpolated_area(score, positive) if positive.any() else float("nan")
 
 
@@ -155,7 +158,7 @@ def hierarchical_scores(
         hierarchy: The hierarchy of the classes.
         classes: The columns that count; all by default.
         beta: How much more recall counts than precision.
-        average: "micro" as above, or "macro": the mean over samples of each.
+        average: "micro" as above, or "macro": the mean over samples of each, 0 without samples.
 
     Shape:
         `predicted` and `target` are `(*, n)`, `classes` is `(n,)`.
@@ -170,11 +173,12 @@ def hierarchical_scores(
         hierarchies, 2006, https://doi.org/10.1007/11766247_34
     """
     check_average(average)
+    check_beta(beta)
     sizes = [x.sum(1) for x in _counts.sets(predicted, target, hierarchy, classes)]
     if average == "micro":
         sizes = [x.sum(0, keepdim=True) for x in sizes]
     scores = _counts.precision_recall_f(sizes, beta)
-    return HierarchicalScores(*(float(x.mean()) for x in scores))
+    return HierarchicalScores(*(float(x.mean()) if len(x) else 0.0 for x in scores))
 
 
 def level_scores(
@@ -198,6 +202,7 @@ def level_scores(
         >>> above.f, below.f
         (1.0, 0.0)
     """
+    check_beta(beta)
     found = _counts.sets(predicted, target, hierarchy, classes)
     scores = _counts.precision_recall_f(_counts.by_level(found, hierarchy), beta)
     return [HierarchicalScores(*row) for row in torch.stack(scores, 1).tolist()]
@@ -214,13 +219,15 @@ def _pooled(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Scores and labels of the pairs that count."""
     score, positive = _counts.pairs(scores, target, classes)
-    return score.cpu().double().numpy(), positive.cpu().numpy()
+    # Infinite scores, which scikit-learn refuses, keep their place.
+    return score.cpu().double().nan_to_num().numpy(), positive.cpu().numpy()
 
 
 def _interpolated_area(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """The area in Clus's way, of scores with at least one positive."""
     order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    score = score[order]
+    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
     tp = np.append(0, np.cumsum(positive[order])[last])
     fp = np.append(0, 1 + last - tp[1:])
     gained = np.diff(tp)

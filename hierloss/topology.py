@@ -144,6 +144,12 @@ def dense(x: Tensor, what: str) -> Tensor:
     return x if x.layout == torch.strided else x.to_dense()
 
 
+def check_strided(x: Tensor, what: str) -> None:
+    """Raise if a tensor is sparse."""
+    if x.layout != torch.strided:
+        raise TypeError(f"expected {what} that is a dense Tensor, got a sparse one; use to_dense()")
+
+
 def check_classes(x: Tensor, what: str, h: Hierarchy) -> None:
     """Raise unless the last dimension of a tensor has one entry a class."""
     check_tensor(x, what)

@@ -15,7 +15,7 @@ from torch import Tensor
 from hierloss import _state
 from hierloss._settings import Epoch, Settings
 from hierloss.metrics import average_precision
-from hierloss.models.base import Model
+from hierloss.models.base import Model, evaluating
 
 __all__ = ["Epoch", "Settings", "Training", "flushed", "probabilities", "seeded"]
 
@@ -208,14 +208,10 @@ def probabilities(model: Model, x: Tensor, *, block: int = 256, staged: bool = F
         staged: Take those of the global logits as they are where the model has several stages: in
             the midst of them some classes are still without training.
     """
-    training = model.training
-    model.eval()
     raw = staged and model.stages > 1
-    try:
+    with evaluating(model):
         outputs = (model(rows) for rows in torch.split(x, block))
         parts = [o.global_logits.sigmoid() if raw else model.probabilities(o) for o in outputs]
-    finally:
-        model.train(training)
     return torch.cat(parts)
 
 

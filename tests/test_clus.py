@@ -192,3 +192,18 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.tree", None)
     with pytest.raises(ImportError, match=r"hierloss\[sklearn\]"):
         ClusEns(TREE).fit(*data(TREE))
+
+
+def test_a_fit_that_fails_changes_nothing() -> None:
+    h = Hierarchy.from_paths(["a/b", "a/c"])
+    x = torch.arange(20.0)[:, None]
+    y = h.encode([["a/b"]] * 10 + [["a"]] * 10)
+    trees = ClusEns(h, trees=3).fit(x, y)
+    before = trees.predict(x)
+    with pytest.raises(ValueError, match="finite features"):
+        trees.fit(x * torch.nan, h.encode([["a/c"]] * 20))
+    assert torch.equal(trees.predict(x), before)
+    with pytest.raises(ValueError, match="expected samples to grow trees on, got none"):
+        trees.fit(x[:0], y[:0])
+    with pytest.raises(TypeError, match="features that is a Tensor, got ndarray"):
+        trees.fit(x.numpy(), y)

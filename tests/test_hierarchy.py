@@ -333,3 +333,35 @@ def test_tracing_with_fake_tensors_leaves_no_trace() -> None:
     with FakeTensorMode():
         assert HF.mcm(torch.zeros(3, 2), h).shape == (3, 2)
     assert HF.mcm(torch.tensor([0.0, 1.0]), h).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_has_no_order(kind) -> None:
+    calls = {
+        "names": lambda: Hierarchy.from_parents([None, 0], names=kind(["a", "b"])),
+        "paths": lambda: Hierarchy.from_paths(kind(["a/b", "a/c"])),
+        "edges": lambda: Hierarchy.from_edges(kind([("b", "a"), ("c", "a")])),
+    }
+    for what, call in calls.items():
+        message = rf"{what} in an order, got a {kind.__name__}, .* pass sorted\({what}\)"
+        with pytest.raises(TypeError, match=message):
+            call()
+    edges = kind([("b", "a"), ("c", "a")])
+    assert Hierarchy.from_edges(edges, names=["a", "b", "c"]).names == ("a", "b", "c")
+    assert Hierarchy.from_paths(dict.fromkeys(["b", "a/c"]).keys()).names == ("b", "a", "a/c")
+
+
+def test_a_name_that_resembles_an_alias_is_suggested() -> None:
+    h = Hierarchy.from_parents([None], names=["animal"]).with_aliases({"beast": "animal"})
+    with pytest.raises(UnknownClassError, match="did you mean 'beast'"):
+        h.encode([["beasts"]])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64])
+def test_targets_of_unsigned_types_are_closed(dtype) -> None:
+    h = Hierarchy.from_paths(["a/b"])
+    closed = h.close(torch.tensor([[0, 1], [0, 0]]).to(dtype))
+    assert closed.dtype == dtype
+    assert closed.tolist() == [[1, 1], [0, 0]]
+    with pytest.raises(ValueError, match=r"expected targets of 0 or 1, got 9 at \[0, 1\]"):
+        h.close(torch.tensor([[0, 9]]).to(dtype))

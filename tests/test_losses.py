@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -236,3 +237,38 @@ def test_local_input_takes_the_gradient_of_lh_loss() -> None:
     for loss, x, gradient in parts:
         (alone,) = torch.autograd.grad(loss(x, CLOSED, DAG, reduction="sum"), x)
         assert_close(gradient, alone / 2)
+
+
+@losses
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("what", ["weight", "pos_weight", "sample_weight"])
+def test_a_factor_of_0_has_a_gradient(loss, oracle, from_logits: bool, what: str) -> None:
+    """So that weights can be learned from 0 on."""
+    scores = torch.rand(3, 5, dtype=torch.float64)
+    terms = loss(scores, CLOSED, DAG, from_logits=from_logits, reduction="none")
+    expected = {
+        "weight": terms.sum(0),
+        "pos_weight": (terms * CLOSED).sum(0),
+        "sample_weight": terms.sum(1),
+    }[what]
+
+    def total(factor: Tensor) -> Tensor:
+        options = {"from_logits": from_logits, "reduction": "sum", what: factor}
+        return loss(scores, CLOSED, DAG, **options)
+
+    factor = torch.zeros_like(expected, requires_grad=True)
+    (gradient,) = torch.autograd.grad(total(factor), factor)
+    assert_close(gradient, expected)
+    assert_close(torch.func.grad(total)(factor.detach()), expected)
+
+
+def test_scores_are_dense() -> None:
+    for call in (HF.mcm, HF.lmc, lambda x, h: HF.mc_loss(x, CLOSED, h)):
+        with pytest.raises(TypeError, match="a dense Tensor, got a sparse one"):
+            call(torch.ones(3, 5).to_sparse(), DAG)
+
+
+def test_a_balance_may_be_a_number_of_numpy() -> None:
+    scores = torch.randn(3, 5)
+    expected = HybridLoss(DAG, balance=0.25)(scores, CLOSED)
+    assert_close(HybridLoss(DAG, balance=np.float32(0.25))(scores, CLOSED), expected)

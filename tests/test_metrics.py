@@ -235,3 +235,39 @@ def test_level_scores_are_those_of_the_classes_of_a_level(data: st.DataObject) -
 def test_a_single_sample_has_areas() -> None:
     scores, target = torch.tensor([0.9, 0.5, 0.4]), torch.tensor([1, 1, 0])
     assert pooled_auprc(scores, target) == average_precision(scores, target) == 1
+
+
+@areas
+def test_what_is_no_label_is_no_unknown_one(area) -> None:
+    h = Hierarchy.from_parents([None, 0, 0, (1, 2)])
+    y = h.encode([["3"], ["1"], [], ["0"]]).float()
+    p = torch.tensor([[1.0, 1, 0, 0], [1, 0.2, 0, 0], [0.4, 0.3, 0, 0], [1, 0, 0, 0]])
+    for scores, target in ((y, p), (p, 2 * y - 1), (p, y + 1), (p, 0.7 * y)):
+        with pytest.raises(ValueError, match="expected targets of 0, 1 or NaN"):
+            area(scores, target)
+    assert area(p, torch.where(y == 1, 1, -1)) == 1  # in integers -1 is unknown
+
+
+@areas
+def test_infinite_scores_have_their_places(area) -> None:
+    target = torch.tensor([[1, 0, 0], [0, 1, 1]])
+    scores = torch.tensor([[torch.inf, torch.inf, -torch.inf], [2.0, -torch.inf, 0.5]])
+    finite = torch.tensor([[9.0, 9, -9], [2.0, -9, 0.5]])
+    for rows in ([0, 1], [1, 0]):
+        assert_close(area(scores[rows], target[rows]), area(finite, target))
+
+
+def test_classes_and_beta_are_checked_and_no_samples_are_0() -> None:
+    h = Hierarchy.from_paths(["a/b"])
+    p, y = torch.rand(3, 2), torch.ones(3, 2)
+    for area in (average_precision, pooled_auprc):
+        with pytest.raises(ValueError, match="a bool for each class"):
+            area(p, y, torch.tensor([True]))
+    for scores in (hierarchical_scores, level_scores):
+        for beta in (-1.0, float("nan")):
+            with pytest.raises(ValueError, match="beta"):
+                scores(p > 0.5, y, h, beta=beta)
+    for average in ("micro", "macro"):
+        assert hierarchical_scores(p[:0] > 0.5, y[:0], h, average=average) == (0, 0, 0)
+    with pytest.raises(TypeError, match="a dense Tensor, got a sparse one"):
+        average_precision(p.to_sparse(), y)

@@ -7,6 +7,7 @@ import io
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch.testing import assert_close
 
 import strategies as hl
 from hierloss import Hierarchy
-from hierloss.models import SYSTEMS, Model, Output, Predictor
+from hierloss.models import MLP, SYSTEMS, Model, Output, Predictor
+from hierloss.training import probabilities
 from table import CLOSED, DAG
 
 SMALL = {
@@ -265,3 +267,38 @@ def test_double_precision(name: str) -> None:
 def test_predictions_on_the_gene_ontology_are_coherent(name: str, go: Hierarchy) -> None:
     options = {"hidden": (0.01,)} if name == "HMC-LMLP" else {}
     assert go.is_coherent(make(name, go, **options).predict(X))
+
+
+def test_an_mlp_is_not_held_back_by_a_class_of_weight_0() -> None:
+    h = Hierarchy.from_paths(["root/a", "root/b"])
+    model = MLP(h, 3, weight=torch.tensor([0.0, 1, 1]))
+    y = h.encode([["root/a"]])
+    losses = [
+        model.criterion(Output(torch.tensor([[root, 1.0, -1.0]]), None), y)
+        for root in (-10.0, 10.0, torch.inf)
+    ]
+    assert_close(torch.stack(losses), F.softplus(torch.tensor(-1.0)).expand(3))
+
+
+@pytest.mark.parametrize("name", ["HMCN-F", "HMCN-R"])
+def test_a_class_that_was_not_trained_raises_nothing(name: str) -> None:
+    h = Hierarchy.from_paths(["a/b", "a/c"])
+    model = SYSTEMS[name](h, 5, hidden=4, local_hidden=4, weight=torch.tensor([1.0, 1, 0]))
+    logits = torch.tensor([[-2.0, -3.0, 9.0]])
+    p = model.constraint(model.probabilities(Output(logits, logits)))
+    assert_close(p, torch.tensor([[-2.0, -3.0, -torch.inf]]).sigmoid())
+
+
+def test_predicting_leaves_each_part_in_its_mode() -> None:
+    model = SYSTEMS["CHMCNN"](DAG, 3, hidden=5).train()
+    model.network[2].eval()
+    modes = [part.training for part in model.modules()]
+    model.predict(torch.randn(2, 3))
+    probabilities(model, torch.randn(2, 3))
+    assert [part.training for part in model.modules()] == modes
+    assert not all(modes)
+
+
+def test_a_penalty_is_a_number() -> None:
+    with pytest.raises(ValueError, match="penalty of 0 or more, got nan"):
+        SYSTEMS["HMCN-F"](DAG, 3, penalty=float("nan"))

@@ -211,3 +211,14 @@ def test_compiles_as_one_graph(loss, oracle, from_logits: bool) -> None:
     (eager,) = torch.autograd.grad(step(scores), scores)
     assert_close(compiled(scores), step(scores))
     assert_close(by_graph, eager)
+
+
+@losses
+def test_a_compiled_loss_says_where_its_error_is_told(loss, oracle) -> None:
+    def step(scores: Tensor) -> Tensor:
+        return loss(scores, 1 - CLOSED, DAG, validate_targets=True)
+
+    with pytest.raises(ValueError, match=r"if it is called without torch\.compile"):
+        torch.compile(step, backend="eager")(torch.randn(3, 5))
+    with pytest.raises(ValueError, match="and its ancestor"):
+        step(torch.randn(3, 5))

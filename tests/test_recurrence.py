@@ -144,3 +144,11 @@ def test_it_compiles_whole() -> None:
     (wanted,) = torch.autograd.grad(cell(x)[-1].sum(), cell.recurrent.weight)
     (found,) = torch.autograd.grad(compiled(x)[-1].sum(), cell.recurrent.weight)
     assert_close(found, wanted)
+
+
+def test_jacobians_are_taken_in_batches() -> None:
+    cell = Recurrence(3, 4, 2).double()
+    x = torch.randn(2, 3, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian
+    each, batched = (jacobian(lambda x: cell(x)[-1], x, vectorize=v) for v in (False, True))
+    assert_close(batched, each)

@@ -30,6 +30,12 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 class InvalidTarget(ValueError):
     """What a kernel raises for a target that it was to check; the reference says what is wrong."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "expected a target of 0, 1 and unknown labels that is closed upward, got another; the "
+            "loss says where the error is if it is called without torch.compile"
+        )
+
 
 _state: dict[str, str] = {}
 _choice: dict[str, str] = {}

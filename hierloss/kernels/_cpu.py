@@ -207,7 +207,7 @@ def loss(
     call = _Call(scores, target, tables, weight, pos_weight, sample_weight, (local, globl))
     flags, unknown = call(1 / expected, GRADIENT if gradient else LOSS, slopes, slopes)
     if validate and flags:
-        raise InvalidTarget("expected a target of 0, 1 and unknown labels that is closed upward")
+        raise InvalidTarget
     total = call.totals.sum()
     if flags & NO_LABEL:
         total.fill_(torch.nan)

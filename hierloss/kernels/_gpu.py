@@ -207,7 +207,7 @@ def _validate(scores: Tensor, target: Tensor, tables: Tensor) -> None:
     judged, _ = _judged(scores, target, tables, None, None, local=0, globl=1)
     is_open = (judged.state == sweeps.NEGATIVE.value) & (judged.closed == 1)
     if (is_open | (judged.state == sweeps.WRONG.value)).any():
-        raise InvalidTarget("expected a target of 0, 1 and unknown labels that is closed upward")
+        raise InvalidTarget
 
 
 def _precision(scores: Tensor) -> torch.dtype:

@@ -86,11 +86,11 @@ class _Steps(torch.autograd.Function):
             c = c + grads[ctx.steps + step] + a * slopes.inner[step]
             by_cell = c.unsqueeze(-2) * slopes.cell[step]
             by_state = a.unsqueeze(-2) * slopes.state[step].unsqueeze(-2)
-            gates.append(torch.cat([by_cell, by_state], -2).flatten(-2))
+            gates.append(torch.cat([by_cell, by_state], -2).reshape(*a.shape[:-1], 4 * a.shape[-1]))
             a, c = gates[-1] @ weight, c * slopes.kept[step]
         gate = torch.stack(gates[::-1])
-        rows = gate.flatten(0, -2)
-        return gate.sum(0), rows.mT @ slopes.before.flatten(0, -2), None
+        rows, before = (x.reshape(-1, x.shape[-1]) for x in (gate, slopes.before))
+        return gate.sum(0), rows.mT @ before, None
 
     @staticmethod
     def jvp(ctx, given_t, weight_t, _):  # type: ignore[no-untyped-def]  # torch has no type of ctx

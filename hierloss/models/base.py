@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -107,25 +109,33 @@ class Model(nn.Module):
         return torch.ones(len(self.hierarchy), dtype=torch.bool)
 
     def unheld(self, scores: Tensor, top: float) -> Tensor:
-        """Scores in which a class of weight 0 has the top score, and so holds no child back."""
+        """Scores in which a class of weight 0 has another: the top one, to hold no child back."""
         return scores if self.weight is None else scores.masked_fill(self.weight == 0, top)
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Coherent probabilities, `(*, n)`, of `(*, features)`: `probabilities` behind MCM.
 
-        Dropout is off, whatever mode the model is in; the mode stays as it is.
+        Dropout is off, whatever mode the model and its parts are in; these stay as they are.
         """
-        training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             coherent: Tensor = self.constraint(self.probabilities(self(x)))
-        finally:
-            self.train(training)
         return coherent
 
     def extra_repr(self) -> str:
         return f"features={self.features}"
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """A context in which a model is in evaluation mode; then each part is in its own again."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 class Predictor(nn.Module):

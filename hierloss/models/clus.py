@@ -13,7 +13,7 @@ from torch import Tensor
 import hierloss.functional as HF
 from hierloss.hierarchy import Hierarchy
 from hierloss.models.base import check_positive, check_share, shares
-from hierloss.topology import check_classes, dense
+from hierloss.topology import check_classes, check_tensor, dense
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -128,17 +128,20 @@ class ClusEns:
             ValueError: The target has unknown labels or is not closed upward, or a feature is NaN
                 or infinite.
         """
-        self._target = _labels(target, self.hierarchy)
+        labels = _labels(target, self.hierarchy)
         if len(x) != len(target):
             raise ValueError(f"expected features of {len(target)} samples, got {len(x)}")
         features = _known(x)
-        axes = _axes(self._target.double() * self.class_weights.double().sqrt(), self.variance)
+        if not len(features):
+            raise ValueError("expected samples to grow trees on, got none")
+        axes = _axes(labels.double() * self.class_weights.double().sqrt(), self.variance)
         random = np.random.default_rng(self.seed)
-        self._grown = []
+        grown = []
         for done in range(1, self.trees + 1):
-            self._grown.append(_grow(features, axes, self.min_weight, random))
+            grown.append(_grow(features, axes, self.min_weight, random))
             if progress is not None:
                 progress(done, self.trees)
+        self._target, self._grown = labels, grown
         return self
 
     def predict(self, x: Tensor) -> Tensor:
@@ -171,6 +174,7 @@ class _Tree(NamedTuple):
 
 def _known(x: Tensor) -> NDArray[Any]:
     """The features as an array; trees would send what is missing to either side."""
+    check_tensor(x, "features")
     wrong = (~x.isfinite()).nonzero().tolist()
     if wrong:
         raise ValueError(

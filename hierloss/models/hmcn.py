@@ -81,7 +81,7 @@ class HMCN(Model):
         check_positive("hidden", hidden)
         check_positive("local_hidden", local_hidden)
         check_share("beta", beta)
-        if penalty < 0:
+        if not penalty >= 0:
             raise ValueError(f"expected a penalty of 0 or more, got {penalty!r}")
         if global_loss not in get_args(GlobalLoss):
             raise ValueError(
@@ -131,7 +131,7 @@ class HMCN(Model):
     def probabilities(self, output: Output) -> Tensor:
         mixed = torch.lerp(output.global_logits.sigmoid(), _local(output).sigmoid(), self.beta)
         if self.global_loss == "bce":
-            return mixed
+            return self.unheld(mixed, 0.0)  # what was not trained must not raise what is above it
         coherent: Tensor = self.constraint(mixed)
         return coherent
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from hierloss.hierarchy import Hierarchy
 from hierloss.losses import HybridLoss
+from hierloss.models.base import Output
 from hierloss.models.chmcnn import CHMCNN
 
 
@@ -46,3 +48,9 @@ class MLP(CHMCNN):
             hierarchy, features, hidden=hidden, layers=layers, dropout=dropout, weight=weight
         )
         self.loss = HybridLoss(hierarchy, balance=balance, weight=self.weight)
+
+    def criterion(self, output: Output, target: Tensor) -> Tensor:
+        logits = output.global_logits
+        local = None if self.weight is None else self.unheld(logits, torch.inf)
+        loss: Tensor = self.loss(logits, target, local_input=local)
+        return loss
