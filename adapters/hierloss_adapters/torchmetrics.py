@@ -192,7 +192,7 @@ class _Sets(Counter):
     def _scores(self) -> Tensor:
         """Precision, recall and F."""
         if self.average == "macro":
-            return self.sums[:, 0] / self.samples
+            return self.sums[:, 0] / self.samples.clamp(min=1)
         return torch.stack(_counts.precision_recall_f(self.sums, self.beta)).squeeze(1)
 
 
