@@ -23,10 +23,12 @@ def from_table(
     reading: Mapping[str, Any],
 ) -> tuple[NDArray[Any], tuple[str, ...], Tensor]:
     """Features, their names, and the target of the rows of a table."""
-    from hierloss_adapters.tabular import column_names, read_table
+    from hierloss_adapters.tabular import column_names, index_names, read_table
 
     labels = how.column
-    names, marks = _layout(path, column_names(path, **reading), hierarchy, labels, ignore)
+    columns = column_names(path, **reading)
+    names, marks = _layout(path, columns, hierarchy, labels, ignore)
+    _check_index(path, index_names(path, names))
     features, targets = [np.empty((0, len(names)))], []
     reader = LabelReader(path, hierarchy, how)
     done = 1
@@ -77,6 +79,15 @@ def _layout(
             f"ignore=({told[0]!r},), or call the column otherwise if it is a feature"
         )
     return names, marks
+
+
+def _check_index(path: Path, found: Sequence[str]) -> None:
+    """Raise if features are the index of a data frame."""
+    if found:
+        raise ValueError(
+            f"{path}: expected columns with features, got {found[0]!r}, the index of a data frame; "
+            f"pass ignore=({found[0]!r},), or write the file with index=False"
+        )
 
 
 def _check_once(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:

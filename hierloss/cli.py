@@ -92,10 +92,11 @@ def in_options(text: str, command: click.Command) -> str:
     def option(found: re.Match[str]) -> str:
         if found[1] not in written:
             return found[0]
-        value = ast.literal_eval(found[2]) if found[2] else ""
+        if not found[2]:
+            return written[found[1]].strip()
+        value = ast.literal_eval(found[2])
         value = value if isinstance(value, str) else ",".join(value)
-        value = shlex.quote(value).replace("\t", r"\t") if value else ""
-        return f"{written[found[1]]}{value}".strip()
+        return written[found[1]] + shlex.quote(value).replace("\t", r"\t")
 
     return re.sub(rf"\b([a-z_]+)=({_STRINGS}|{_STRING}|(?=[\s,;]|$))", option, text)
 

@@ -70,7 +70,7 @@ def test_a_row_of_gaf(write: Write) -> None:
     assert list(read_gaf(path)) == [
         Annotation(
             "MGI:12", "GO:0001", "contributes_to", True, "IMP", "F", "10090", date(2009, 12, 31),
-            "MGI", "MGI:1|PMID:2", "UniProt",
+            "MGI", "MGI:1|PMID:2", "UniProt", "UniProtKB:P1-2",
         )
     ]  # fmt: skip
 
@@ -225,6 +225,39 @@ def test_choosing_relations_where_none_is_said(write: Write) -> None:
     with pytest.warns(UserWarning, match="left out 2 malformed rows"):
         found = list(read_gaf(paths[0], relations=["contributes_to"], on_malformed="drop"))
     assert [x.subject for x in found] == ["P3"]
+
+
+def test_choosing_relations_where_one_is_not_known(write: Write) -> None:
+    path = write(gaf("P1 enables GO:1 IDA F", "P2 enabels GO:1 IDA F"))
+    assert len(list(read_gaf(path))) == 2
+    with pytest.raises(HierarchyError, match="line 4: .* known, got 'enabels'; mend the row"):
+        list(read_gaf(path, relations=["part_of"]))
+    path = write(gpad2("A:B  RO:9 GO:2 ECO:0000315 "))
+    with pytest.raises(HierarchyError, match="got 'RO:9'; name it among relations"):
+        list(read_gpad(path, relations=["part_of"]))
+    assert len(list(read_gpad(path, relations=["RO:9"]))) == 1
+
+
+def test_relations_with_a_comma(write: Write) -> None:
+    path = write(gaf("P1 acts_upstream_of,_positive_effect GO:1 IDA P"))
+    assert len(list(read_gaf(path, relations=["acts_upstream_of_positive_effect"]))) == 1
+
+
+def test_what_one_form_does_not_do_is_not_denied_of_the_subject(write: Write) -> None:
+    text = gaf("P1 NOT|enables b IDA F", "P1 NOT|enables c IDA F", "P1 enables a IDA F")
+    lines = text.splitlines()
+    lines[2] += "DB:P1-2"
+    lines[3] += "DB:P1"  # the subject itself
+    rows = list(read_gaf(write("\n".join(lines))))
+    assert [row.form for row in rows] == ["DB:P1-2", "", ""]
+    h = Hierarchy.from_edges([("b", "a"), ("c", "a")])
+    target, _, report = to_target(rows, h, unannotated="unknown")
+    assert dict(zip(h, target[0].tolist(), strict=True)) == {"a": 1, "b": -1, "c": 0}
+    assert report.forms == {"b": 1}
+    assert report.negated == {"c": 1}
+    assert "1 negated of one form of the subject: b" in str(report)
+    positive = [row._replace(negated=False) for row in rows]
+    assert to_target(positive, h).target.all()
 
 
 @pytest.mark.parametrize("read", [read_gaf, read_gpad])

@@ -260,3 +260,22 @@ def test_answers_of_yes_and_no(path: Path) -> None:
     write_onnx(Answer(MCM(DAG)), DAG, torch.randn(2, 6), path)
     scores = torch.randn(9, 6)
     assert torch.equal(run(path, scores), MCM(DAG)(scores) > 0)
+
+
+@pytest.mark.parametrize("make", [lambda h: MLP(h, 3, hidden=4), lambda h: nn.Sequential(MCM(h))])
+def test_columns_bear_the_names_that_the_model_gives_them(make, tmp_path) -> None:
+    h = Hierarchy.from_paths(["a", "b", "c"])
+    other = Hierarchy.from_paths(["a", "c", "b"])
+    with pytest.raises(ValueError, match="column 1 is 'b', got one where it is 'c'; pass the hier"):
+        write_onnx(make(h), other, torch.rand(2, 3), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_may_have_layers_of_several_hierarchies(tmp_path) -> None:
+    h, other = (Hierarchy.from_paths(paths) for paths in (["a", "b"], ["x", "y"]))
+    small = nn.ModuleDict({"unused": MCM(Hierarchy.from_paths(["z"]))})
+    model = nn.Sequential(MCM(other), MCM(h))
+    model.add_module("small", nn.Identity())
+    model[2].inner = small
+    write_onnx(model, h, torch.rand(2, 2), tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").exists()

@@ -65,6 +65,12 @@ def test_files_with_missing_parents(tmp_path) -> None:
         from_frame(pd.read_csv(tmp_path / "taxa.csv"))
 
 
+def test_blanks_around_names() -> None:
+    frame = pd.DataFrame({"child": [" cat", "dog "], "parent": ["animal", " "]})
+    assert from_frame(frame).edges == (("cat", "animal"),)
+    assert from_frame(frame).names == ("animal", "dog", "cat")
+
+
 def test_frames_that_are_no_hierarchy() -> None:
     def frame(*rows: tuple[str | None, str | None]) -> pd.DataFrame:
         return pd.DataFrame(
@@ -153,12 +159,19 @@ def test_a_row_without_a_level_is_a_sample_without_a_class() -> None:
         from_path_columns(frame[1:], LEVELS)
 
 
+def test_the_columns_of_a_frame_as_levels() -> None:
+    frame = catalogue(("Food", "Tea", None))
+    assert to_paths(frame, frame.columns).tolist() == ["Food/Tea"]
+
+
 def test_path_columns_that_are_refused() -> None:
     for gap in [("Food", None, "Green"), (None, "Tea", None), ("", "Tea", "Green")]:
         with pytest.raises(HierarchyError, match="row 'p1': expected no level below a missing"):
             to_paths(catalogue(("Toys", None, None), gap), LEVELS)
-    with pytest.raises(HierarchyError, match="row 'p0': expected levels without '/', got 'A/B'"):
+    with pytest.raises(HierarchyError, match="'p0': expected levels that '/' separates, got .*A/B"):
         to_paths(catalogue(("Food", "A/B", None)), LEVELS)
+    with pytest.raises(HierarchyError, match="expected levels that '::' separates"):
+        to_paths(catalogue(("a:", "b", None)), LEVELS, sep="::")
     assert to_paths(catalogue(("Food", "A/B", None)), LEVELS, sep="|").tolist() == ["Food|A/B"]
     with pytest.raises(TypeError, match=r"row 0: expected a string in the column 'a', got 1"):
         to_paths(pd.DataFrame({"a": [1]}), ["a"])
@@ -259,6 +272,25 @@ def test_to_wide_by_hand() -> None:
     h = pets()
     sparse = h.encode([["cat"], ["pet"]], sparse=True)
     assert to_wide(sparse, h)["animal"].tolist() == [True, False]
+
+
+def test_to_wide_finds_the_columns_of_a_frame_by_name() -> None:
+    h = pets().with_aliases({"kitty": "cat"})
+    mixed = pd.DataFrame(
+        [[0.1, 0.2, 0.3, 0.4]], index=["Tom"], columns=["pet", "mammal", "kitty", "animal"]
+    )
+    frame = to_wide(mixed, h)
+    assert list(frame) == list(h)
+    assert frame.loc["Tom"].tolist() == [0.3, 0.4, 0.1, 0.2]
+    assert list(to_wide(mixed, h, ["Rex"]).index) == ["Rex"]
+    with pytest.raises(HierarchyError, match="got none for 'cat'"):
+        to_wide(mixed.drop(columns="kitty"), h)
+
+
+def test_an_index_keeps_its_names_and_levels() -> None:
+    index = pd.MultiIndex.from_tuples([("Tom", 1), ("Rex", 2)], names=["pet", "visit"])
+    assert to_wide(torch.zeros(2, 4), pets(), index).index.equals(index)
+    assert to_wide(torch.zeros(2, 4), pets(), index).index.names == ["pet", "visit"]
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (1, 2, 4)])

@@ -61,6 +61,7 @@ class Annotation(NamedTuple):
         database: Where the subject is from.
         reference: Where the evidence is from.
         assigned_by: Who made the annotation.
+        form: The form of the subject that it is about, such as an isoform, if the file says one.
     """
 
     subject: str
@@ -74,6 +75,7 @@ class Annotation(NamedTuple):
     database: str = ""
     reference: str = ""
     assigned_by: str = ""
+    form: str = ""
 
 
 def gaf(cells: list[str], version: str) -> Annotation:
@@ -99,6 +101,7 @@ def gaf(cells: list[str], version: str) -> Annotation:
         database=cells[0],
         reference=cells[5],
         assigned_by=cells[14],
+        form="".join(x for x in cells[16:] if x != f"{cells[0]}:{cells[1]}"),
     )
 
 
@@ -157,7 +160,8 @@ def _qualifier(text: str) -> tuple[str, bool]:
     relations = [part for part in parts if part not in ("", "not")]
     if len(relations) > 1:
         raise ValueError(f"expected one relation, with NOT| or without, got {text!r}")
-    relation = relations[0].replace(" ", "_") if relations else ""
+    # Some files write acts_upstream_of,_positive_effect.
+    relation = relations[0].replace(" ", "_").replace(",", "") if relations else ""
     return relation, "not" in parts
 
 

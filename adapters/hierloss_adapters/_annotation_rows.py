@@ -42,6 +42,12 @@ class Wanted(NamedTuple):
                     "expected a relation, got none, as GAF 2.0 and 2.1 and GPAD 1 allow; put '' "
                     "among relations to take such rows"
                 )
+            if row.relation not in ASPECTS:
+                more = "name it among relations to take such rows" * (":" in row.relation)
+                raise ValueError(
+                    f"expected a relation that is known, got {row.relation!r}; "
+                    f"{more or 'mend the row'}"
+                )
             return False
         if self.aspects is not None and row.aspect not in self.aspects:
             if not row.aspect:

@@ -28,6 +28,7 @@ class Report:
         mapped: Those used whose term is another name of a class; `Hierarchy.aliases` tells which.
         unknown: Those left out because their term is no class, whatever they say of it.
         negated: Those with NOT, which never make anything positive.
+        forms: Those with NOT of one form of the subject, such as an isoform; they deny nothing.
         no_data: Those with evidence ND, which say that nothing is known.
         conflicts: The subjects and terms of NOT where the subject is positive all the same.
         elsewhere: How many are of subjects that were not asked for.
@@ -39,6 +40,7 @@ class Report:
     mapped: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     negated: Mapping[str, int] = field(default_factory=dict)
+    forms: Mapping[str, int] = field(default_factory=dict)
     no_data: Mapping[str, int] = field(default_factory=dict)
     conflicts: tuple[tuple[str, str], ...] = ()
     elsewhere: int = 0
@@ -50,6 +52,7 @@ class Report:
             (self.mapped, "mapped to another name"),
             (self.unknown, "left out, of no class"),
             (self.negated, "negated"),
+            (self.forms, "negated of one form of the subject"),
             (self.no_data, "without data"),
         ):
             if count:
@@ -91,6 +94,7 @@ class Sorted:
         self.mapped: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
         self.negated: Counter[str] = Counter()
+        self.forms: Counter[str] = Counter()
         self.no_data: Counter[str] = Counter()
         self.elsewhere = 0
 
@@ -104,6 +108,8 @@ class Sorted:
             self.unknown[row.term] += 1
         elif row.evidence == "ND":
             self.no_data[row.term] += 1
+        elif row.negated and row.form:
+            self.forms[row.term] += 1
         elif row.negated:
             self.negated[row.term] += 1
             self._keep(row, self.denied)
@@ -129,6 +135,7 @@ class Sorted:
             mapped=dict((+self.mapped).most_common()),
             unknown=dict(self.unknown.most_common()),
             negated=dict(self.negated.most_common()),
+            forms=dict(self.forms.most_common()),
             no_data=dict(self.no_data.most_common()),
             conflicts=self.conflicts(),
             elsewhere=self.elsewhere,

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hierloss_adapters._arff_header import Attribute, Header, Lines, cells, unquoted
-from hierloss_adapters._files import Source, at
+from hierloss_adapters._files import NUMBER, Source, at
 
 Labels = tuple[str, ...]
 _Codes = dict[str, tuple[float, ...]]
 
-_NUMBER = re.compile(r"\?|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(rf"\?|{NUMBER}")
 _ODD = re.compile(r"[^0-9.eE+\-?,]")
 
 

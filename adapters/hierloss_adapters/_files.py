@@ -50,6 +50,8 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 }
 _COMPRESSED = {*COMPRESS, ".gzip"}
 
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
 
 def read_lines(path: Source, encoding: str) -> list[str]:
     """The lines of a file with their ends; its first bytes tell whether it is compressed."""
@@ -75,6 +77,8 @@ def stream_lines(path: Source, encoding: str) -> Iterator[tuple[int, str]]:
             number += len((error.object[: error.start] + b".").splitlines())
             byte = f"the byte {error.object[error.start]:#04x} on line {number}"
             raise _undecodable(path, encoding, start, byte) from error
+        except UnicodeError as error:  # no byte order mark where the encoding wants one
+            raise _undecodable(path, encoding, start, f"others ({error})") from error
         except LookupError as error:
             raise _no_encoding(encoding) from error
         except _DAMAGE as error:

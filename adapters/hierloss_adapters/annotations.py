@@ -190,7 +190,7 @@ def to_target(
         unannotated: What a class is that nothing is said of: "negative", or "unknown": -1 in a
             target of int8. Then a class that is negated, and every descendant of it, is 0: what a
             NOT denies, it denies of what lies below. A NOT of a positive class counts for nothing,
-            and is reported.
+            and one of a single form of the subject denies nothing; both are reported.
         on_unknown: "raise" if a term is no class, whatever its annotation says, or "drop" to leave
             out its annotations.
         sparse: Return a sparse target, which takes memory for the positives only; it takes

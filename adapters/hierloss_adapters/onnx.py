@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
 from hierloss.models import Model, Predictor
+from hierloss.topology import Topology
 from hierloss_adapters._files import Source
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
     Args:
         model: From features to scores, with a layer such as `MCM` or ``LMC(h, closure=True)`` where
             they are to be coherent. One of `hierloss.models` is written as its `Predictor`.
-        hierarchy: The hierarchy of the classes.
+        hierarchy: The hierarchy of the classes, that of the model and its layers.
         features: Some samples, of the type and shape that the model takes.
         path: The file to write.
 
@@ -44,8 +45,9 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
         Features: `(samples, *)`. What the model returns: `(samples, n)`.
 
     Raises:
-        ValueError: There are no samples, the model does not return a score for each class, or
-            onnxruntime does not compute what PyTorch does.
+        ValueError: There are no samples, the model does not return a score for each class, its
+            layers have other classes or the same in another order, or onnxruntime does not compute
+            what PyTorch does.
         TypeError: The scores are of a type that onnxruntime cannot compare, such as bfloat16.
         ImportError: onnx, onnxscript or onnxruntime is missing, or PyTorch is before 2.7.
 
@@ -61,6 +63,7 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
     """
     _require_onnx()
     _check_features(features)
+    _check_classes(model, hierarchy)
     with _evaluating(model), torch.no_grad():
         module = Predictor(model).eval() if isinstance(model, Model) else model
         expected = module(features)
@@ -118,6 +121,19 @@ def _check_features(features: Tensor) -> None:
         raise ValueError(
             f"expected features of shape (samples, *), with one sample or more, got shape "
             f"{tuple(features.shape)}"
+        )
+
+
+def _check_classes(model: nn.Module, h: Hierarchy) -> None:
+    """Raise if what the model knows of its columns disagrees with what the file would say."""
+    found = (x.hierarchy for x in model.modules() if isinstance(x, (Model, Topology)))
+    names = {other.names for other in found if len(other) == len(h)}
+    if names and h.names not in names:
+        other = names.pop()
+        column = next(i for i, pair in enumerate(zip(other, h.names, strict=True)) if len({*pair}) > 1)
+        raise ValueError(
+            f"expected the hierarchy of the model, where column {column} is {other[column]!r}, got "
+            f"one where it is {h.names[column]!r}; pass the hierarchy that the model was made with"
         )
 
 

@@ -38,8 +38,8 @@ def from_frame(
 ) -> Hierarchy:
     """Hierarchy of a frame with an edge in each row.
 
-    A row whose parent is missing or empty declares a class, for instance a root. Other columns do
-    not count.
+    A row whose parent is missing or empty declares a class, for instance a root. Blanks around a
+    name do not count, nor do other columns.
 
     Args:
         frame: The edges.
@@ -110,8 +110,8 @@ def to_paths(frame: DataFrame, columns: Sequence[Hashable], *, sep: str = "/") -
 
     Raises:
         TypeError: A level is no string.
-        HierarchyError: A column is not there, a level is missing above one that is there, or has
-            the separator in it.
+        HierarchyError: A column is not there, a level is missing above one that is there, or the
+            separator would not separate the levels.
 
     Example:
         >>> import pandas as pd
@@ -121,9 +121,10 @@ def to_paths(frame: DataFrame, columns: Sequence[Hashable], *, sep: str = "/") -
     """
     pandas = _require_pandas()
     check_separator(sep)
-    if isinstance(columns, str) or not columns:
+    order = [] if isinstance(columns, str) else list(columns)
+    if not order:
         raise ValueError(f"expected a sequence of columns, from the top down, got {columns!r}")
-    levels = [[x.strip() for x in _strings(frame, column)] for column in columns]
+    levels = [_strings(frame, column) for column in order]
     paths = [_path(row, x, sep) for row, *x in zip(frame.index, *levels, strict=True)]
     return pandas.Series(paths, frame.index, dtype="string", name="path")
 
@@ -207,17 +208,21 @@ def from_wide(frame: DataFrame, hierarchy: Hierarchy) -> Tensor:
 
 
 def to_wide(
-    values: Tensor | ArrayLike, hierarchy: Hierarchy, index: Iterable[Hashable] | None = None
+    values: Tensor | ArrayLike | DataFrame,
+    hierarchy: Hierarchy,
+    index: Iterable[Hashable] | None = None,
 ) -> DataFrame:
     """A frame of scores or targets, with a column for each class, called by its name.
 
     Args:
-        values: `(rows, n)`, in the column order of the hierarchy.
+        values: `(rows, n)`, in the column order of the hierarchy, or a frame, whose columns are
+            found by the names or aliases of classes.
         hierarchy: The hierarchy.
-        index: The names of the rows; by default their numbers.
+        index: The names of the rows; by default those of a frame, or their numbers.
 
     Raises:
         ValueError: The values are not of that shape, or the index has another length.
+        HierarchyError: A column of a frame is that of no class, or a class has none, or two.
 
     Example:
         >>> h = Hierarchy.from_edges([("cat", "animal")])
@@ -225,18 +230,22 @@ def to_wide(
         0.5
     """
     pandas = _require_pandas()
+    names = list(hierarchy)
+    rows = index if index is None or isinstance(index, pandas.Index) else list(index)
+    if isinstance(values, pandas.DataFrame):
+        frame = _aligned(values, hierarchy).set_axis(names, axis=1)
+        return frame if rows is None else frame.set_axis(rows, axis=0)
     array = _array(values)
     if array.ndim != 2 or array.shape[1] != len(hierarchy):
         raise ValueError(
             f"expected values (rows, {len(hierarchy)}), a column for each class, got "
             f"{tuple(array.shape)}"
         )
-    rows = None if index is None else list(index)
-    return pandas.DataFrame(array, index=rows, columns=list(hierarchy))
+    return pandas.DataFrame(array, index=rows, columns=names)
 
 
 def _strings(frame: DataFrame, column: Hashable) -> list[str]:
-    """The cells of a column, empty where they are missing."""
+    """The cells of a column without blanks around them, empty where they are missing."""
     if list(frame.columns).count(column) != 1:
         raise HierarchyError(
             f"expected one column {column!r}, got the columns {list(frame.columns)}; name the right"
@@ -249,17 +258,17 @@ def _strings(frame: DataFrame, column: Hashable) -> list[str]:
                 f"row {row!r}: expected a string in the column {column!r}, got {cell!r}; read "
                 "identifiers as strings, as pandas.read_csv(..., dtype=str) does"
             )
-    return found
+    return [cell.strip() for cell in found]
 
 
 def _path(row: Hashable, levels: Sequence[str], sep: str) -> str | None:
     parts = [level for level in levels if level]
     if not all(levels[: len(parts)]):
         raise _at(row, f"expected no level below a missing one, got {list(levels)}; fill the gap")
-    inside = [part for part in parts if sep in part]
-    if inside:
-        raise _at(row, f"expected levels without {sep!r}, got {inside[0]!r}; pass another sep")
-    return sep.join(parts) or None
+    path = sep.join(parts)
+    if parts and path.split(sep) != parts:
+        raise _at(row, f"expected levels that {sep!r} separates, got {parts}; pass another sep")
+    return path or None
 
 
 def _aligned(frame: DataFrame, hierarchy: Hierarchy) -> DataFrame:

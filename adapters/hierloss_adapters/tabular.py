@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,13 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hierloss_adapters._files import Source, at, check_delimiter, kind, stream_lines
+from hierloss_adapters._files import NUMBER, Source, at, check_delimiter, kind, stream_lines
 
-__all__ = ["Writer", "column_names", "numbers", "read_table", "write_table"]
+__all__ = ["Writer", "column_names", "index_names", "numbers", "read_table", "write_table"]
 
 Columns = Mapping[str, Sequence[object]]
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+_NUMBER = re.compile(NUMBER)
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
@@ -52,6 +55,19 @@ def column_names(
         got = f"{sorted(twice)[0]!r} twice" if twice else "none"
         raise at(path, 1, f"expected a header with the names of the columns, got {got}")
     return list(names)
+
+
+def index_names(path: Source, names: Sequence[str]) -> list[str]:
+    """Which columns of a table are the index of a data frame that pandas wrote into it.
+
+    A CSV or TSV file has it in a column without a name, called ``Unnamed: 0`` if it was read and
+    written once more; a Parquet file says what it is.
+    """
+    if _is_parquet(path):
+        about = (_parquet(path).schema_arrow.metadata or {}).get(b"pandas", b"{}")
+        stored = json.loads(about).get("index_columns", [])
+        return [name for name in names if name in stored]
+    return [name for name in names if re.fullmatch(r"|Unnamed: [0-9]+", name)]
 
 
 def read_table(
@@ -127,11 +143,15 @@ def numbers(values: Sequence[object], where: str, first: int = 1) -> NDArray[np.
 def write_table(path: Source) -> Iterator[Writer]:
     r"""Write a table, some rows at a time; the file appears once it is complete.
 
+    All rows have the columns of the first ones. In text, floats of NumPy have six digits, as scores
+    need no more; all else is written in full.
+
     Args:
         path: A file called .csv, .tsv, .tab or .parquet; its folder is made.
 
     Raises:
-        ValueError: The name of the file does not end so.
+        ValueError: The name of the file does not end so, later rows have other columns than the
+            first ones, or a column of a Parquet file has values of several types.
         ImportError: pyarrow is missing, and the file is a Parquet file.
 
     Example:
@@ -166,13 +186,13 @@ class _TextWriter:
     def __init__(self, path: Path, delimiter: str) -> None:
         self.file = path.open("w", encoding="utf-8", newline="")
         self.csv = csv.writer(self.file, delimiter=delimiter, lineterminator="\n")
-        self.begun = False
+        self.names: list[str] | None = None
 
     def write(self, columns: Columns) -> None:
-        if not self.begun:
-            self.csv.writerow(columns)
-            self.begun = True
-        cells = [[_text(x) for x in column] for column in columns.values()]
+        if self.names is None:
+            self.names = list(columns)
+            self.csv.writerow(self.names)
+        cells = [[_text(x) for x in column] for column in _same(columns, self.names)]
         self.csv.writerows(zip(*cells, strict=True))
 
     def close(self) -> None:
@@ -186,19 +206,48 @@ class _ParquetWriter:
         self.writer: Any = None
 
     def write(self, columns: Columns) -> None:
-        arrays = [np.asarray(x) if _are_floats(x) else list(x) for x in columns.values()]
-        table = self.arrow.table(arrays, names=list(columns))
         if self.writer is None:
-            self.writer = self.parquet.ParquetWriter(self.path, table.schema)
-        self.writer.write_table(table)
+            first = {name: self._array(name, x) for name, x in columns.items()}
+            self._begin(self.arrow.table(first).schema)
+        schema = self.writer.schema
+        found = zip(schema, _same(columns, schema.names), strict=True)
+        arrays = [self._array(field.name, x, field.type) for field, x in found]
+        self.writer.write_table(self.arrow.Table.from_arrays(arrays, schema=schema))
 
     def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        if self.writer is None:
+            self._begin(self.arrow.schema([]))
+        self.writer.close()
+
+    def _begin(self, schema: Any) -> None:
+        self.writer = self.parquet.ParquetWriter(self.path, schema)
+
+    def _array(self, name: str, values: Sequence[object], type: Any = None) -> Any:
+        try:
+            return self.arrow.array(values if _are_floats(values) else list(values), type)
+        except (self.arrow.ArrowInvalid, self.arrow.ArrowTypeError) as error:
+            raise ValueError(
+                f"expected values of one type in the column {name!r}, got others ({error}); write "
+                "a CSV file, or make them alike"
+            ) from error
+
+
+def _same(columns: Columns, names: Sequence[str]) -> list[Sequence[object]]:
+    """The columns in the order of those names."""
+    if columns.keys() != set(names):
+        other = sorted(columns.keys() ^ set(names))[0]
+        raise ValueError(
+            f"expected the columns of the rows before, got {'no' if other in names else 'also'} "
+            f"{other!r}"
+        )
+    return [columns[name] for name in names]
 
 
 def _text(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else value
+    if isinstance(value, np.floating):
+        return f"{value:.6g}"
+    # A column of whole numbers in which one is missing is one of floats in many files.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _are_floats(values: Sequence[object]) -> bool:
@@ -206,9 +255,16 @@ def _are_floats(values: Sequence[object]) -> bool:
 
 
 def _number(value: object, where: str) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+    if isinstance(value, str):
+        value = value.strip()
+        if value.lower() in MISSING:
+            return math.nan
+    if value is None:
         return math.nan
     try:
+        # Python's own numbers may have underscores, and digits of any script.
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            raise ValueError(value)
         number = float(value)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         number = math.inf
@@ -246,7 +302,7 @@ def _rows(path: Source, encoding: str, delimiter: str) -> Iterator[tuple[int, li
                 yield rows.line_num, row
             start = rows.line_num + 1
     except csv.Error as error:
-        raise at(path, start, f"expected a row of cells, got {error}; mend its quotes") from error
+        raise at(path, start, f"expected a row of cells, got {error}; mend its quotes, or write a Parquet file") from error
 
 
 def _delimiter(path: Source, delimiter: str | None) -> str:
