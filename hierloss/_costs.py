@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from numbers import Real
 from typing import Literal, get_args
@@ -38,6 +39,22 @@ def check_options(
     for what, w in (("weight", weight), ("pos_weight", pos_weight)):
         if w is not None:
             check_shape(w, f"a {what} for each class", torch.Size([n]))
+
+
+def check_weights(
+    names: Sequence[str], weight: Tensor | None, pos_weight: Tensor | None
+) -> None:
+    """Raise unless each class has a weight that can be one; it looks at all values."""
+    for what, w in (("weight", weight), ("pos_weight", pos_weight)):
+        if w is None or w.is_meta:
+            continue
+        wrong = ~(w.isfinite() & (w >= 0))
+        if wrong.any():
+            column = int(wrong.nonzero()[0])
+            raise ValueError(
+                f"expected a {what} of finite numbers of 0 or more, got {w[column].item()} for "
+                f"{names[column]!r}; a ratio of counts is none where the lower count is 0"
+            )
 
 
 def check_probabilities(p: Tensor, what: str) -> None:

@@ -7,7 +7,7 @@ from typing import TypedDict
 from torch import Tensor, nn
 
 import hierloss.functional as HF
-from hierloss._costs import Reduction, check_balance, check_options
+from hierloss._costs import Reduction, check_balance, check_options, check_weights
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import Topology
 
@@ -41,6 +41,7 @@ class _Loss(nn.Module):
         super().__init__()
         check_options(len(hierarchy), reduction, weight, pos_weight)
         self.topology = Topology(hierarchy)
+        check_weights(hierarchy.names, weight, pos_weight)
         self.from_logits = from_logits
         self.reduction: Reduction = reduction
         self.validate_targets = validate_targets
@@ -111,8 +112,8 @@ class HybridLoss(_Loss):
         balance: The share of MCLoss, the paper's :math:`b_r`.
         from_logits: Whether inputs are logits; False for probabilities.
         reduction: "mean", "sum", "batchmean" or "none".
-        weight: Factor on each class, `(n,)`.
-        pos_weight: Factor on each positive class, `(n,)`.
+        weight: Factor on each class, `(n,)`, finite and 0 or more.
+        pos_weight: Factor on each positive class, likewise.
         validate_targets: Check targets; by default on the CPU only.
 
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
@@ -187,6 +188,19 @@ def test_weights_are_tensors(loss, oracle, name: str) -> None:
 def test_options_that_make_no_sense_are_refused(loss, oracle, options, message) -> None:
     with pytest.raises(ValueError, match=message):
         loss(torch.full((3, 5), 2.0), CLOSED, DAG, **options)
+
+
+@pytest.mark.parametrize("loss", [MCLoss, LHLoss, HybridLoss])
+@pytest.mark.parametrize("name", ["weight", "pos_weight"])
+@pytest.mark.parametrize("value", [-1.0, math.inf, math.nan])
+def test_weights_that_cannot_be_are_refused(loss, name: str, value: float) -> None:
+    weight = torch.ones(5)
+    weight[3] = value
+    with pytest.raises(ValueError, match=f"a {name} of finite .* got {value} for '3'"):
+        loss(DAG, **{name: weight})
+    loss(DAG, **{name: torch.zeros(5)})
+    loss(DAG, **{name: torch.ones(5, dtype=torch.int64)})
+    loss(DAG, **{name: weight.to("meta")})
 
 
 @pytest.mark.parametrize("balance", [-0.1, 1.1, float("nan")])
