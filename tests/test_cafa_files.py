@@ -53,6 +53,16 @@ def test_a_threshold_is_a_probability(tmp_path: Path, threshold: float) -> None:
         write_cafa(tmp_path / "x.tsv", ["P1", "P2"], SCORES, H, threshold=threshold)
 
 
+def test_scores_may_be_arrays(tmp_path: Path) -> None:
+    scores = torch.tensor([[0.9, 0.5, 0.25], [0.5, 0.0, 0.5]])
+    h = Hierarchy.from_paths(["a/b", "a/c"])
+    texts = set()
+    for found in (scores, scores.numpy(), [scores.numpy()[:1], scores[1:]]):
+        write_cafa(tmp_path / "p.tsv", ["P1", "P2"], found, h)
+        texts.add((tmp_path / "p.tsv").read_text())
+    assert len(texts) == 1
+
+
 def test_the_header_of_the_first_cafas(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     write_cafa(path, ["P1"], SCORES[:1], H, author="team", model=2, keywords=["homolog", "operon"])

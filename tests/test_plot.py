@@ -190,6 +190,13 @@ def test_scores_are_printed_and_darken_the_box(tree):
     assert lightness == sorted(lightness, reverse=True)
 
 
+def test_titles_and_names_are_no_formulas():
+    h = Hierarchy.from_paths(["$a$"])
+    ax = draw(h, torch.tensor([0.5]).numpy(), title="$a$ and $\\frac$")
+    ax.figure.canvas.draw()
+    assert ax.title.get_text() == "$a$ and $\\frac$"
+
+
 def test_a_score_that_is_nan_is_hatched_and_its_edges_are_violated(tree):
     ax = draw(tree, torch.tensor([0.9, 0.8, float("nan"), 0.2, 0.6, 0.5, 0.2, 0.1]))
     assert [name for name, box in zip(boxes(ax), ax.patches, strict=True) if box.get_hatch()] == [

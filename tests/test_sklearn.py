@@ -800,6 +800,14 @@ def test_a_row_that_is_not_closed_is_named_by_its_number() -> None:
         quick(TREE).fit(np.ones((2000, 1)), y)
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), 1])
+def test_sets_of_names_in_which_one_is_missing(missing: object) -> None:
+    with pytest.raises(TypeError, match=f"got {missing!r} for sample 1; write \\[\\] for none"):
+        quick().fit(X[:2], [["a/b"], missing])
+    with pytest.raises(TypeError, match=f"names that are strings, got {missing!r} for sample 0"):
+        quick().fit(X[:2], [["a/b", missing], ["d"]])
+
+
 def test_wrong_types_say_what_was_expected() -> None:
     with pytest.raises(TypeError, match="expected a Hierarchy or None, got list"):
         quick([("a", "b")]).fit(X, PATHS)

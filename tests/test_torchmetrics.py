@@ -412,9 +412,12 @@ def test_wrong_input_says_what_was_expected() -> None:
     for metric in (Fmax(H), PooledAveragePrecision(thresholds=9)):
         with pytest.raises(ValueError, match="expected probabilities, got scores from"):
             metric.update(scores * 8 - 4, target)
-    for metric in (Fmax(H), Smin(H, INFORMATION), PooledAveragePrecision()):
+    sets = (HierarchicalPrecision(H), HierarchicalRecall(H), HierarchicalF(H))
+    for metric in (*sets, Fmax(H), Smin(H, INFORMATION), PooledAveragePrecision()):
         with pytest.raises(ValueError, match="scores that are numbers, got NaN"):
             metric.update(scores * torch.nan, target)
+    for metric in sets:  # what does not count may be anything
+        metric.update(scores * torch.nan, torch.full((2, 5), -1))
     assert math.isnan(PooledAveragePrecision()(scores, torch.zeros(2, 5)))
 
 

@@ -52,7 +52,7 @@ def read(y: Any, n: int | None = None) -> Labels:
     if isinstance(y, Tensor):
         y = (y.to_dense() if y.layout != torch.strided else y).detach().cpu().numpy()
     if _are_sets(y):
-        return Labels("sets", [row if isinstance(row, str) else list(row) for row in y])
+        return Labels("sets", [_set(i, row) for i, row in enumerate(y)])
     values = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")
     if values.ndim == 2 and (values.shape[1] != 1 or n == 1):
         return Labels("matrix", _marks(_numbers(values)), _column_names(y))
@@ -200,6 +200,20 @@ def _are_sets(y: Any) -> bool:
         or not any(len(row) for row in rows)
         or any(isinstance(x, str) for row in rows for x in row)
     )
+
+
+def _set(i: int, row: Any) -> list[str]:
+    """The names of a sample."""
+    if not isinstance(row, COLLECTIONS):
+        form = f"[{row!r}] for one class" if isinstance(row, str) else "[] for none"
+        raise TypeError(
+            f"expected a collection of names for each sample, got {row!r} for sample {i}; write "
+            f"{form}"
+        )
+    wrong = [x for x in row if not isinstance(x, str)]
+    if wrong:
+        raise TypeError(f"expected names that are strings, got {wrong[0]!r} for sample {i}")
+    return list(row)
 
 
 def _of_paths(paths: Any, sep: str, names: Any = None) -> Hierarchy:

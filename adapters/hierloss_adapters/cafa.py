@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Predictions(NamedTuple):
 def write_cafa(
     path: Source,
     subjects: Sequence[str],
-    scores: Tensor | Iterable[Tensor],
+    scores: Tensor | NDArray[Any] | Iterable[Tensor | NDArray[Any]],
     hierarchy: Hierarchy,
     *,
     threshold: float = 0.0,
@@ -274,11 +274,11 @@ def _of_classes(listed: Mapping[str, float], h: Hierarchy, default: float | None
 
 
 def _rows(
-    scores: Tensor | Iterable[Tensor], h: Hierarchy, lowest: float
+    scores: Tensor | NDArray[Any] | Iterable[Tensor | NDArray[Any]], h: Hierarchy, lowest: float
 ) -> Iterator[NDArray[np.float64]]:
     """The rows of scores, each checked, with 0 for what is below the lowest in their dtype."""
-    for batch in [scores] if isinstance(scores, Tensor) else scores:
-        for _, block in blocks(batch.detach(), "scores", h):
+    for batch in [scores] if isinstance(scores, (Tensor, np.ndarray)) else scores:
+        for _, block in blocks(torch.as_tensor(batch).detach(), "scores", h):
             check_scores(block, h)
             block = block.cpu()
             yield from (block * (block >= lowest)).double().numpy()

@@ -6,8 +6,10 @@ import math
 import os
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hierloss_adapters._layout import Point, lay_out
@@ -46,7 +48,7 @@ class Picture(NamedTuple):
 
 def draw(
     hierarchy: Hierarchy,
-    scores: Tensor | None = None,
+    scores: Tensor | NDArray[Any] | None = None,
     *,
     classes: Iterable[str] | None = None,
     true: Iterable[str] | None = None,
@@ -86,6 +88,7 @@ def draw(
         >>> len(ax.patches)
         3
     """
+    scores = None if scores is None else torch.as_tensor(scores)
     values = _probabilities(hierarchy, scores)
     picture = _arrange(hierarchy, _columns(hierarchy, classes), labels or {}, values)
     ax = _frame(ax or _figure(picture).axes[0], picture, title)
@@ -274,7 +277,8 @@ def _figure(picture: Picture) -> Figure:
 def _frame(ax: Axes, picture: Picture, title: str | None) -> Axes:
     """Show the whole picture at one scale, without axes."""
     left, right, bottom, top = picture.frame
-    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title or "")
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.set_title(title or "", parse_math=False)
     ax.set_axis_off()
     return ax
 

@@ -177,6 +177,7 @@ class _Sets(Counter):
 
     def update(self, scores: Tensor, target: Tensor) -> None:
         """Count a batch."""
+        _counts.pairs(scores, target, self.classes)  # raises if a score that counts is NaN
         sets = _counts.sets(scores > self.threshold, target, self.hierarchy, self.classes)
         if self.average == "level":
             sums = _counts.by_level(sets, self.hierarchy)
@@ -211,6 +212,9 @@ class HierarchicalPrecision(_Sets):
         beta: How much more recall counts in `HierarchicalF`.
         classes: The columns that count; all by default.
         **kwargs: Options of `torchmetrics.Metric`.
+
+    Raises:
+        ValueError: Scores are NaN.
 
     Example:
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
