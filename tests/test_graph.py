@@ -276,6 +276,7 @@ def test_networkx_round_trip(h, direction):
         ("child,parent\n\ncat,mammal\n \nmammal,animal\ncat,pet\ncat,mammal\n\n", {}),
         ("\ufeffchild,parent\r\ncat,mammal\r\nmammal,animal\r\ncat,pet\r\n", {}),
         ('child, parent\n"cat", mammal\n mammal ,animal\ncat,pet\n', {}),
+        ('"child", "parent"\n "cat", "mammal"\n"mammal",  "animal"\ncat, "pet"\n', {}),
         ("child,parent\nanimal,\ncat,mammal\nmammal,animal\ncat,pet\npet,\n", {}),
         ("child;parent\ncat;mammal\nmammal;animal\ncat;pet\n", {"delimiter": ";"}),
     ],

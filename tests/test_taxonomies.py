@@ -1,4 +1,4 @@
-"""MeSH, the NCBI taxonomy, WordNet and ICD, in rows of our own in the shape of theirs."""
+"""MeSH, the NCBI taxonomy, WordNet and ICD-10-CM, in rows of our own in the shape of theirs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hierloss import CycleError, Hierarchy, HierarchyError, UnknownClassError
-from hierloss_adapters.icd import read_claml, read_icd10cm
+from hierloss_adapters.icd import read_icd10cm
 from hierloss_adapters.taxonomies import read_mesh, read_ncbi, read_wordnet
 from oracles import Problem
 from strategies import forests
@@ -28,20 +28,6 @@ NOUNS = """\
 00000010 03 n 01 animal 0 003 ~ 00000020 n 0000 ~ 00000030 n 0000 + 00000010 v 0101 | lives
 00000020 05 n 02 house_cat 0 Felis_catus 0 002 @ 00000010 n 0000 #m 00000030 n 0000 | purrs | loud
 00000030 05 n 0a a 0 b 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 j 0 001 @i 00000010 n 0000 | ten words
-"""
-CLAML = """<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE ClaML SYSTEM "ClaML.dtd">
-<ClaML version="2.0.0">
-  <Title name="ICD" version="1">ICD</Title>
-  <ClassKinds><ClassKind name="chapter"/><ClassKind name="block"/></ClassKinds>
-  <Class code="I" kind="chapter"><SubClass code="A00-A09"/>
-    <Rubric kind="preferred"><Label xml:lang="en">Infections</Label></Rubric>
-    <Rubric kind="exclusion"><Label xml:lang="en">Others</Label></Rubric></Class>
-  <Class code="A00-A09" kind="block"><SuperClass code="I"/><SubClass code="A00"/></Class>
-  <Class code="A00" kind="category"><SuperClass code="A00-A09"/>
-    <Rubric kind="preferred"><Label xml:lang="en">Due to <Term>some
-      vibrio</Term></Label></Rubric></Class>
-</ClaML>
 """
 
 
@@ -255,6 +241,27 @@ def test_ncbi_that_is_refused(write) -> None:
     path.write_text(rows((1, 1, "x"), (2, 3, "x"), (3, 2, "x")))
     with pytest.raises(CycleError, match=r"2 -> 3 -> 2|3 -> 2 -> 3"):
         read_ncbi(path)
+    with pytest.raises(ValueError, match="expected on_cycle 'raise' or 'drop', got 'keep'"):
+        read_ncbi(path, on_cycle="keep")
+
+
+def test_a_cycle_of_taxa_may_be_dropped(write) -> None:
+    dump = rows((4, 3, "d"), (3, 2, "c"), (1, 1, "a"), (2, 3, "b"), (5, 1, "e"))
+    files = write(dump, "nodes.dmp"), write(NAMES.replace("9606", "3"), "names.dmp")
+    with pytest.raises(CycleError, match=r"2 -> 3 -> 2|3 -> 2 -> 3"):
+        read_ncbi(*files)
+    with pytest.warns(UserWarning, match=r"dropped 1 edges .*: 2 -> 3$"):
+        found = read_ncbi(*files, write(rows((12, 4)), "merged.dmp"), on_cycle="drop")
+    h = found.hierarchy
+    assert h.names == ("1", "2", "3", "5", "4")
+    assert h.dropped == (("2", "3"),)
+    assert h.edges == (("3", "2"), ("5", "1"), ("4", "3"))
+    assert h.aliases == {"12": "4"}
+    assert found.ranks == {"1": "a", "2": "b", "3": "c", "4": "d", "5": "e"}
+    assert found.labels == {"1": "root", "3": "Homo sapiens"}
+    with pytest.warns(UserWarning, match="2 -> 3"):
+        few = read_ncbi(*files, taxa=["4"], on_cycle="drop")
+    assert few.hierarchy.names == ("2", "3", "4")
 
 
 def test_files_of_two_releases(write) -> None:
@@ -267,6 +274,10 @@ def test_files_of_two_releases(write) -> None:
         HierarchyError, match=r"merged\.dmp, line 1: expected the number of a taxon"
     ):
         read_ncbi(nodes, merged=write(rows(("a", 1)), "merged.dmp"))
+    for other in (NODES, ""):
+        path = write(other, "wrong.dmp")
+        with pytest.raises(HierarchyError, match=rf"^{path}: .* scientific name, got none; is it"):
+            read_ncbi(nodes, names=path)
     with pytest.raises(HierarchyError, match=r"nodes\.dmp, line 1: expected 4 fields or more"):
         read_ncbi(nodes, names=write(rows((1, 1, "no rank")), "nodes.dmp"))
     assert (
@@ -290,10 +301,19 @@ def test_wordnet_by_hand(write) -> None:
     assert kinds.edges == (("n00000020", "n00000010"),)
 
 
+def test_a_synset_after_blanks_is_none_of_the_licence(write) -> None:
+    indented = NOUNS.replace("00000030 05", "  00000030 05")
+    assert read_wordnet(write(indented, "a")) == read_wordnet(write(NOUNS, "b"))
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "n01 n02",
+        "  2 a licence",
+        "animal n 1 4 @ ~ + ; 1 1 00015388",
+        "dog n 7 5 @ ~ #m #p %p 7 1 02084071 10114209 10023039 09886220 07676602 03901548",
+        "00000040 00 a 01 able 0 000 | gloss",
         "00000040 03 n 0z cat 0 000 | gloss",
         "00000040 03 n 02 cat 0 000 | gloss",
         "00000040 03 n 01 cat 0 two | gloss",
@@ -318,8 +338,13 @@ def test_wordnet_that_is_refused(write) -> None:
     )
     with pytest.raises(CycleError):
         read_wordnet(write("".join(lines), "data.verb"))
-    with pytest.raises(UnknownClassError, match="'n00000099'"):
-        read_wordnet(write("00000010 03 n 01 a 0 001 @ 00000099 n 0000 | x\n", "data.noun"))
+    for offset, problem in [
+        (99, "expected 'n00000099', the parent of 'n00000010', got none; add its line"),
+        (10, "expected two synsets, got 'n00000010' above itself; mend the line"),
+    ]:
+        path = write(f"  x\n00000010 03 n 01 a 0 001 @ {offset:08} n 0000 | x\n", "data.noun")
+        with pytest.raises(HierarchyError, match=rf"^{path}, line 2: {problem}"):
+            read_wordnet(path)
 
 
 def test_pointers_of_wordnet_are_checked(write) -> None:
@@ -330,57 +355,6 @@ def test_pointers_of_wordnet_are_checked(write) -> None:
     for relations, got in [(["@", "~"], "'~'"), (["hypernym"], "'hypernym'"), ([], "none")]:
         with pytest.raises(ValueError, match=f"expected pointers among '@' and '@i', got {got}"):
             read_wordnet(path, relations)
-
-
-def test_claml_by_hand(write) -> None:
-    found = read_claml(write(CLAML, "icd.xml"))
-    assert found.hierarchy.names == ("I", "A00-A09", "A00")
-    assert found.hierarchy.edges == (("A00-A09", "I"), ("A00", "A00-A09"))
-    assert found.labels == {"I": "Infections", "A00": "Due to some vibrio"}
-    assert found.ranks == {"I": "chapter", "A00-A09": "block", "A00": "category"}
-    assert read_claml(write(gzip.compress(CLAML.encode()), "icd.xml.gz")) == found
-
-
-def test_claml_with_a_namespace(write) -> None:
-    text = CLAML.replace("<ClaML ", '<ClaML xmlns="http://www.who.int/claml" ')
-    assert read_claml(write(text, "new.xml")) == read_claml(write(CLAML, "icd.xml"))
-
-
-def test_labels_of_claml(write) -> None:
-    def labelled(*rubrics: str) -> str:
-        inner = "".join(f'<Rubric kind="preferred">{x}</Rubric>' for x in rubrics)
-        return write(f'<C><Class code="A">{inner}</Class></C>', "icd.xml")
-
-    path = labelled("<Label>Abscess<Reference>G07</Reference> of\n it</Label>")
-    assert read_claml(path).labels == {"A": "Abscess of it"}
-    path = labelled('<Label xml:lang="nl">Koorts</Label><Label xml:lang="en">Fever</Label>')
-    assert read_claml(path).labels == {"A": "Koorts"}
-    assert read_claml(path, language="en").labels == {"A": "Fever"}
-    with pytest.raises(HierarchyError, match=rf"^{path}: expected labels in 'de', got none"):
-        read_claml(path, language="de")
-    path = labelled("<Label>First</Label>", "<Label>Second</Label>")
-    assert read_claml(path).labels == {"A": "First"}
-
-
-def test_claml_that_is_refused(write) -> None:
-    with pytest.raises(HierarchyError, match=r"got the URL https://x\.org/icd\.xml; download it"):
-        read_claml("https://x.org/icd.xml")
-
-    def refused(text: str, message: str) -> None:
-        path = write(text, "icd.xml")
-        with pytest.raises(HierarchyError, match=rf"^{path}{message}"):
-            read_claml(path)
-
-    refused("<ClaML>\n<Class>", ", line 2: expected XML, got ")
-    refused("<html/>", ": expected classes, got none in <html>; is it ClaML?")
-    refused(
-        "<ClaML><Class/></ClaML>", ": expected classes with different codes, got a class without"
-    )
-    refused('<C><Class code="A"/><Class code="A"/></C>', ": .*, got the code 'A' twice")
-    refused(
-        '<C><Class code="A"><SuperClass code="B"/></Class></C>', ": expected a class 'B' above 'A'"
-    )
-    refused('<C><Class code="A"><SuperClass/></Class></C>', ": expected a class '' above 'A'")
 
 
 def test_icd10cm_by_hand(write) -> None:

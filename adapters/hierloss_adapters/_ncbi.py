@@ -110,6 +110,9 @@ def scientific(
         if row[3] == "scientific name":
             ids.append(_identifier(path, line, row[0]))
             texts.append(row[1])
+    if not texts:
+        problem = "expected rows with a scientific name, got none; is it names.dmp?"
+        raise HierarchyError(f"{os.fspath(path)}: {problem}")
     rows = table.rows(np.array(ids, dtype=np.int64))
     columns = np.where(rows < 0, -1, place[rows]).tolist()
     return {names[j]: text for j, text in zip(columns, texts, strict=True) if j >= 0}

@@ -12,7 +12,7 @@ from hierloss._input import OnCycle
 from hierloss_adapters._stanzas import Edge, Terms
 from hierloss_adapters.graph import by_level
 
-_IDS = {"part_of": "BFO:0000050"}
+_PART_OF = {"part_of", "BFO:0000050"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Ontology:
             `dropped` are the edges that ``on_cycle="drop"`` left out.
         labels: The name of each class that has one.
         namespaces: The namespace of each class, which may be the default namespace of the file.
-        relations: The number of edges of each relation that are in the hierarchy. A pair of
-            classes with two relations counts for both, and is one edge of the hierarchy.
+        relations: The number of edges of each relation that are in the hierarchy, under whatever
+            name the file has it. A pair of classes with two relations counts for both, and is one
+            edge of the hierarchy.
         obsolete: Each obsolete term that is no alias, with the terms to consider in its place.
         dropped: The edges that ``on_dangling="drop"`` left out, one sentence each.
-        problems: What else is left out or ambiguous, one sentence each.
+        problems: What else is left out or ambiguous, one sentence each. Edges of relations that
+            were not chosen are counted here.
     """
 
     hierarchy: Hierarchy
@@ -42,25 +44,33 @@ class Ontology:
 
 
 class Stated(NamedTuple):
-    """What an ontology states, with the place of each edge in it."""
+    """What an ontology states, with the place of each edge that holds for all of a term."""
 
     source: str
     terms: Terms
+    typedefs: Terms
     edges: Mapping[Edge, str]
+    limited: set[Edge]
     namespaces: Mapping[str, str]
     live: set[str]
     leads: dict[str, set[str]]
 
 
 def stated(
-    source: str, terms: Terms, edges: Mapping[Edge, str], default: str | None = None
+    source: str,
+    terms: Terms,
+    typedefs: Terms,
+    edges: Mapping[Edge, str],
+    limited: Iterable[Edge] = (),
+    default: str | None = None,
 ) -> Stated:
-    """The terms by their tags and the edges, with the namespace of terms that have none."""
+    """The terms and relations by their tags, the edges, and the namespace of terms without one."""
     given = [] if default is None else [default]
     spaces = {x: term.get("namespace", given) for x, term in terms.items()}
     live = {x for x, term in terms.items() if not _is_obsolete(term)}
     namespaces = {x: space[0] for x, space in spaces.items() if space and space[0]}
-    return Stated(source, terms, edges, namespaces, live, _leads(terms, live))
+    leads = _leads(terms, live)
+    return Stated(source, terms, typedefs, edges, set(limited), namespaces, live, leads)
 
 
 def ontology(
@@ -90,7 +100,7 @@ def ontology(
         relations={relation: used[relation] for relation in relations},
         obsolete=_obsolete(file, namespace, aliases),
         dropped=dropped,
-        problems=(*outside, *_ambiguous(file)),
+        problems=(*outside, *_left_out(file, relations, classes), *_ambiguous(file)),
     )
 
 
@@ -116,13 +126,31 @@ def ordered(relations: Iterable[str]) -> tuple[str, ...]:
 
 
 def _named(file: Stated, relations: Sequence[str]) -> Stated:
-    """The edges, with the name of a chosen relation in place of an OBO id that stands for it."""
-    given = {relation for _, relation, _ in file.edges}
-    chosen = [x for x in _IDS if x in relations and x not in given and _IDS[x] not in relations]
-    name = {_IDS[x]: x for x in chosen}
-    return file._replace(
-        edges={(x, name.get(kind, kind), y): at for (x, kind, y), at in file.edges.items()}
-    )
+    """The edges, with a chosen relation in place of whatever else the file calls it."""
+    kinds = {kind for _, kind, _ in (*file.edges, *file.limited)}
+    name = {kind: _meant(kind, relations, file.typedefs) for kind in kinds}
+    edges: dict[Edge, str] = {}
+    for (x, kind, y), place in file.edges.items():
+        edges.setdefault((x, name[kind], y), place)
+    limited = {(x, name[kind], y) for x, kind, y in file.limited}
+    return file._replace(edges=edges, limited=limited - edges.keys())
+
+
+def _meant(kind: str, relations: Sequence[str], typedefs: Terms) -> str:
+    """The chosen relation that a relation of the file is, by an identifier or by its name."""
+    if kind in relations:
+        return kind
+    own = _identifiers(kind, typedefs)
+    same = (x for x in relations if x in own or kind in _identifiers(x, typedefs))
+    name = typedefs.get(kind, {}).get("name", [""])[0].replace(" ", "_")
+    return next(same, name if name in relations else kind)
+
+
+def _identifiers(kind: str, typedefs: Terms) -> set[str]:
+    typedef = typedefs.get(kind, {})
+    given = {kind, *typedef.get("alt_id", ()), *typedef.get("xref", ())}
+    found = given | {x.removeprefix("OBO_REL:") for x in given}
+    return found if found.isdisjoint(_PART_OF) else found | _PART_OF
 
 
 def _is_obsolete(term: Mapping[str, Sequence[str]]) -> bool:
@@ -172,6 +200,19 @@ def _chosen(file: Stated, relations: Sequence[str]) -> Iterator[Edge]:
             problem = f"expected relations out of {sorted(known)}, got {wanted!r}; choose another"
             raise HierarchyError(f"{file.source}: {problem}")
         yield from (edge for edge in file.edges if edge[1] == wanted)
+
+
+def _left_out(file: Stated, relations: Sequence[str], classes: set[str]) -> Iterator[str]:
+    """How many edges from classes are of other relations, or do not hold for the whole class."""
+    others = Counter(
+        kind for child, kind, _ in file.edges if child in classes and kind not in relations
+    )
+    if others:
+        shown = ", ".join(f"{count} {kind!r}" for kind, count in sorted(others.items()))
+        yield f"edges left out because their relation is not chosen: {shown}"
+    limited = sum(edge[0] in classes for edge in file.limited)
+    if limited:
+        yield f"edges left out because a modifier such as gci_relation limits them: {limited}"
 
 
 def _check_loop(file: Stated, edge: Edge) -> None:

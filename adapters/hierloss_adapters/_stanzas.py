@@ -14,7 +14,10 @@ Terms = dict[str, dict[str, list[str]]]
 Clause = tuple[int, str, str]
 
 _ID = r"(?:[^\s!\\]|\\[^\sWnt])+"
-_MODIFIER = r'\{(?:"(?:\\.|[^"\\])*"|[^"{}])*\}'
+_QUOTED = r'"(?:\\.|[^"\\])*"'
+_MODIFIER = rf'\{{(?:{_QUOTED}|[^"{{}}])*\}}'
+# A name may end in braces of its own.
+_NAME_MODIFIER = rf'\{{[^"{{}}]*[^\s"{{}}=,] ?= ?{_QUOTED}(?:{_QUOTED}|[^"{{}}])*\}}'
 _FORMS = {
     **dict.fromkeys(("id", "alt_id", "is_a", "replaced_by", "consider"), ("ID", _ID)),
     **dict.fromkeys(("namespace", "default-namespace"), ("NAME", ".+?")),
@@ -23,8 +26,15 @@ _FORMS = {
     "is_obsolete": ("true", "(?i:true|false)"),
 }
 _PATTERNS = {
-    tag: re.compile(rf"({form})(?: {_MODIFIER})?(?: !.*)?") for tag, (_, form) in _FORMS.items()
+    tag: re.compile(rf"({form})(?: ({_NAME_MODIFIER if shown == 'NAME' else _MODIFIER}))?(?: !.*)?")
+    for tag, (shown, form) in _FORMS.items()
 }
+_RELATION = {
+    **{tag: _PATTERNS[tag] for tag in ("id", "name", "alt_id")},
+    "xref": re.compile(rf"({_ID})(?: .*)?"),
+}
+_QUALIFIER = re.compile(rf'([^\s{{}}=,"]+) ?= ?({_QUOTED}|[^\s{{}},"]*)')
+_CONDITIONS = ("gci_relation", "gci_filler")
 _ONCE = ("id", "is_obsolete", "name", "namespace", "default-namespace")
 _SKIPPED = ("[Typedef]", "[Instance]", "[Annotation]", "[Formula]")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
@@ -41,15 +51,27 @@ _MEANT = {_bare(tag): tag for tag in _FORMS}
 class Scan(NamedTuple):
     """What the lines say, and those of the terms that say it.
 
-    The terms have plain values for each tag, lines and edges tell where terms and edges are. The
-    text is as in the file but for runs of blanks, and for modifiers in which a brace is quoted.
+    Terms and typedefs have plain values for each tag, lines and edges tell where terms and edges
+    are. An edge is limited if its modifier takes it back for some members of the term. The text is
+    as in the file but for runs of blanks, for modifiers in which a brace is quoted, and for limited
+    edges, which it lacks.
     """
 
     terms: Terms
+    typedefs: Terms
     lines: dict[str, int]
     edges: dict[Edge, int]
+    limited: dict[Edge, int]
     header: dict[str, str]
     text: list[str]
+
+
+class _Value(NamedTuple):
+    line: int
+    tag: str
+    value: str
+    own: str
+    is_limited: bool
 
 
 class _Stanza(NamedTuple):
@@ -59,13 +81,15 @@ class _Stanza(NamedTuple):
 
 
 def scan(path: Source, lines: Iterable[str]) -> Scan:
-    """The terms of a file; blank lines and comments mean nothing, other stanzas are skipped."""
-    found = Scan({}, {}, {}, {}, [])
+    """The terms and relations of a file; blank lines, comments and other stanzas mean nothing."""
+    found = Scan({}, {}, {}, {}, {}, {}, [])
     for stanza in _stanzas(path, lines):
         clauses = [_split(path, stanza.kind, *line) for line in stanza.lines]
         _check_once(path, clauses, ("id",) if stanza.kind in _SKIPPED else _ONCE)
         if stanza.kind == "[Term]":
             _add_term(path, stanza.line, clauses, found)
+        elif stanza.kind == "[Typedef]":
+            _add_typedef(clauses, found)
         elif stanza.kind == "header":
             _add_header(path, clauses, found)
     if not found.terms:
@@ -124,18 +148,19 @@ def _check_once(path: Source, clauses: Iterable[Clause], tags: Sequence[str]) ->
             )
 
 
-def _values(path: Source, clauses: Iterable[Clause]) -> Iterator[tuple[int, str, str, str]]:
-    """The clauses that are read: line, tag, plain value, and the line for obonet."""
+def _values(path: Source, clauses: Iterable[Clause]) -> Iterator[_Value]:
+    """The clauses that are read, with plain values, and with the line for obonet."""
     for line, tag, text in clauses:
         if tag in _PATTERNS:
             text = " ".join(text.split())
-            value = _value(path, line, tag, text)
+            value, modifier = _value(path, line, tag, text)
             # obonet knows no modifier with a quoted brace.
             own = value if text.count("{") + text.count("}") > 2 else text
-            yield line, tag, plain(value), f"{tag}: {own}"
+            is_limited = tag in ("is_a", "relationship") and _is_limited(modifier)
+            yield _Value(line, tag, plain(value), f"{tag}: {own}", is_limited)
 
 
-def _value(path: Source, line: int, tag: str, text: str) -> str:
+def _value(path: Source, line: int, tag: str, text: str) -> tuple[str, str]:
     found = _PATTERNS[tag].fullmatch(text)
     if found is None:
         raise at(
@@ -144,11 +169,29 @@ def _value(path: Source, line: int, tag: str, text: str) -> str:
             f"expected '{tag}: {_FORMS[tag][0]}' and perhaps ' {{...}}' and ' ! comment', "
             f"got '{tag}: {text}'; mend the blanks, and write \\! for a ! that is no comment",
         )
-    return found[1]
+    return found[1], found[2] or ""
+
+
+def _is_limited(modifier: str) -> bool:
+    """Whether an edge is not one from each member of the term to some member of the parent."""
+    given = {key: value.strip('"') for key, value in _QUALIFIER.findall(modifier)}
+    least = given.get("minCardinality", "0" if "maxCardinality" in given else "1")
+    only = given.get("all_only") == "true" and given.get("all_some") != "true"
+    return given.get("cardinality", least) == "0" or only or any(x in given for x in _CONDITIONS)
+
+
+def _add_typedef(clauses: Iterable[Clause], found: Scan) -> None:
+    typedef: dict[str, list[str]] = {}
+    for _, tag, text in clauses:
+        value = _RELATION[tag].fullmatch(" ".join(text.split())) if tag in _RELATION else None
+        if value:
+            typedef.setdefault(tag, []).append(plain(value[1]))
+    for name in typedef.get("id", ()):
+        found.typedefs[name] = typedef
 
 
 def _add_header(path: Source, clauses: Iterable[Clause], found: Scan) -> None:
-    for line, tag, value, _ in _values(path, clauses):
+    for line, tag, value, *_ in _values(path, clauses):
         if tag == "id":
             raise at(path, line, f"expected [Term] before the first id, got {value!r}; add it")
         found.header[tag] = value
@@ -156,7 +199,7 @@ def _add_header(path: Source, clauses: Iterable[Clause], found: Scan) -> None:
 
 def _add_term(path: Source, start: int, clauses: Iterable[Clause], found: Scan) -> None:
     values = list(_values(path, clauses))
-    name, line = next(((value, line) for line, tag, value, _ in values if tag == "id"), ("", 0))
+    name, line = next(((x.value, x.line) for x in values if x.tag == "id"), ("", 0))
     if not line:
         raise at(path, start, "expected a term with an id, got one without; add 'id: ...' to it")
     if found.lines.setdefault(name, line) != line:
@@ -166,10 +209,11 @@ def _add_term(path: Source, start: int, clauses: Iterable[Clause], found: Scan) 
             f"expected terms with different ids, got {name!r} again after line "
             f"{found.lines[name]}; merge the two",
         )
-    found.text.extend(("", "[Term]", *(own for *_, own in values)))
+    found.text.extend(("", "[Term]", *(x.own for x in values if not x.is_limited)))
     term = found.terms[name] = {}
-    for line, tag, value, _ in values:
+    for line, tag, value, _, is_limited in values:
         term.setdefault(tag, []).append(value)
         if tag in ("is_a", "relationship"):
             relation, parent = ("is_a", value) if tag == "is_a" else value.split(" ")
-            found.edges.setdefault((name, relation, parent), line)
+            edges = found.limited if is_limited else found.edges
+            edges.setdefault((name, relation, parent), line)

@@ -335,7 +335,8 @@ def _rows(path: Source, delimiter: str, encoding: str) -> Iterator[tuple[int, li
     lines = _files.read_lines(path, encoding)
     above = takewhile(lambda line: not line.strip() or line.startswith("#"), lines)
     start = sum(1 for _ in above)
-    reader = csv.reader(lines[start:], delimiter=delimiter, strict=True)
+    skip = delimiter != " "  # the blanks before a quote, which opens a cell all the same
+    reader = csv.reader(lines[start:], delimiter=delimiter, strict=True, skipinitialspace=skip)
     line = start + 1
     try:
         for row in reader:
@@ -367,8 +368,13 @@ def _check_given(
             f"expected columns with one {child!r} and one {parent!r}, got {columns!r}; name every "
             f"column of the file, as {(child, 'relation', parent)}"
         )
-    if first == list(columns):
-        raise at(path, line, f"expected no header, got {first}; leave columns away")
+    if sorted(map(str.casefold, first)) == sorted(map(str.casefold, columns)):
+        raise at(
+            path,
+            line,
+            f"expected no header, got {first}; leave columns away, and pass child= and parent= if "
+            "it calls them otherwise",
+        )
 
 
 def _pair(

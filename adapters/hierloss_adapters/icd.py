@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
 
 from hierloss import HierarchyError
 from hierloss._input import OnCycle
@@ -16,7 +17,9 @@ from hierloss_adapters.taxonomies import Taxonomy
 __all__ = ["read_claml", "read_icd10cm"]
 
 _CATEGORY = 3
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_LANGUAGE = "http://www.w3.org/XML/1998/namespace}lang"
+_LINKS = {"SuperClass": "above", "SubClass": "below"}
+_INLINE = ("Term", "Reference")
 _CODE, _FLAG, _SHORT, _LONG = slice(6, 13), slice(14, 15), slice(16, 76), slice(77, None)
 
 
@@ -25,9 +28,10 @@ def read_claml(
 ) -> Taxonomy:
     r"""A classification in ClaML, the XML in which ICD-10 and its national versions come.
 
-    Every chapter, block and category is a class, named by its code, below its `SuperClass`. Its
-    label is the first preferred one, its rank its kind. Codes that a modifier makes of others are
-    not written out in such a file, and so are no classes.
+    Every chapter, block and category is a class, named by its code, below its `SuperClass` and
+    above its `SubClass`; a file may have one of the two or both. Its label is the first preferred
+    one, its rank its kind. Codes that a modifier makes of others are not written out in such a
+    file, and so are no classes.
 
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
@@ -35,8 +39,9 @@ def read_claml(
         on_cycle: As in `Hierarchy.from_edges`.
 
     Raises:
-        HierarchyError: The file is no such XML, a code is missing or there twice, a class is
-            below one that is not there, or no label is in the language.
+        HierarchyError: The file is no such XML, a code is missing or there twice, or a class is
+            above or below one that is not there or itself, as the message says with the line; or no
+            label is in the language.
         CycleError: The classes have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -48,37 +53,15 @@ def read_claml(
         ...     read_claml(path).hierarchy.edges
         (('A00-A09', 'I'),)
     """
-    check_local(path)
-    where = os.fspath(path)
-    try:
-        root = ElementTree.fromstring(decompressed(path, Path(path).read_bytes()))
-    except ElementTree.ParseError as error:
-        raise at(path, error.position[0], f"expected XML, got {error}; fetch it again") from error
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]  # a file may have a namespace
-    labels: dict[str, str] = {}
-    ranks: dict[str, str] = {}
-    edges: list[tuple[str, str]] = []
-    for element in root.iter("Class"):
-        code = element.get("code", "")
-        if not code or code in ranks:
-            got = f"the code {code!r} twice" if code else "a class without one"
-            raise HierarchyError(f"{where}: expected classes with different codes, got {got}")
-        ranks[code] = element.get("kind", "")
-        for label in _preferred(element, language):
-            labels.setdefault(code, label)
-        edges += [(code, above.get("code", "")) for above in element.iter("SuperClass")]
-    if not ranks:
-        raise HierarchyError(f"{where}: expected classes, got none in <{root.tag}>; is it ClaML?")
-    lost = [edge for edge in edges if edge[1] not in ranks]
-    if lost:
-        raise HierarchyError(
-            f"{where}: expected a class {lost[0][1]!r} above {lost[0][0]!r}, got none; add it"
-        )
-    if language is not None and not labels:
-        raise HierarchyError(f"{where}: expected labels in {language!r}, got none; take another")
-    h = by_level(ranks, edges, on_cycle=on_cycle)
-    return Taxonomy(h, labels, {code: rank for code, rank in ranks.items() if rank})
+    root, line = _tree(path)
+    classes = _classes(path, root, line)
+    edges = _edges(path, classes, line)
+    labels = {code: next(_preferred(x, language), "") for code, x in classes.items()}
+    if language is not None and not any(labels.values()):
+        got = f"expected labels in {language!r}, got none; take another"
+        raise HierarchyError(f"{os.fspath(path)}: {got}")
+    ranks = {code: x.get("kind", "") for code, x in classes.items()}
+    return Taxonomy(by_level(classes, edges, on_cycle=on_cycle), _given(labels), _given(ranks))
 
 
 def read_icd10cm(path: Source, *, encoding: str = "utf-8") -> Taxonomy:
@@ -129,21 +112,89 @@ def read_icd10cm(path: Source, *, encoding: str = "utf-8") -> Taxonomy:
     return Taxonomy(by_level(line, edges, aliases=aliases), labels, ranks)
 
 
-def _preferred(element: ElementTree.Element, language: str | None) -> Iterator[str]:
+def _tree(path: Source) -> tuple[Element, dict[Element, int]]:
+    """The root of an XML file, with tags without their namespace, and the line of each element."""
+    check_local(path)
+    data = decompressed(path, Path(path).read_bytes())
+    line: dict[Element, int] = {}
+    builder = TreeBuilder()
+    parser = expat.ParserCreate(namespace_separator="}")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        line[builder.start(tag.rpartition("}")[2], attributes)] = parser.CurrentLineNumber
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda tag: builder.end(tag.rpartition("}")[2])
+    parser.CharacterDataHandler = builder.data
+    parser.DefaultHandlerExpand = _check_entity
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        problem = f"expected XML, got {error}; fetch it again, or save it in UTF-8"
+        raise at(path, parser.CurrentLineNumber, problem) from error
+    return builder.close(), line
+
+
+def _check_entity(text: str) -> None:
+    """Raise for a piece of a file that is left as it is since no entity is called so."""
+    if text.startswith("&"):
+        raise LookupError(f"the undefined entity {text}")
+
+
+def _classes(path: Source, root: Element, line: Mapping[Element, int]) -> dict[str, Element]:
+    found: dict[str, Element] = {}
+    for element in root.iter("Class"):
+        code = element.get("code", "")
+        if not code:
+            raise at(path, line[element], "expected a class with a code, got one without; add it")
+        if code in found:
+            problem = f"expected {code!r} once, got it after line {line[found[code]]}; drop it"
+            raise at(path, line[element], problem)
+        found[code] = element
+    if not found:
+        problem = f"expected classes, got none in <{root.tag}>; is it ClaML?"
+        raise at(path, line[root], problem)
+    return found
+
+
+def _edges(
+    path: Source, classes: Mapping[str, Element], line: Mapping[Element, int]
+) -> list[tuple[str, str]]:
+    """The pairs of classes, as the lower or the upper one of them has it or both."""
+    found: list[tuple[str, str]] = []
+    for code, element in classes.items():
+        for link in (x for x in element if x.tag in _LINKS):
+            other = link.get("code", "")
+            if other == code or other not in classes:
+                fate = "itself" if other == code else "not in the file"
+                problem = f"a class {_LINKS[link.tag]} {code!r}, got {other!r}, which is {fate}"
+                raise at(path, line[link], f"expected {problem}; mend it")
+            found.append((code, other) if link.tag == "SuperClass" else (other, code))
+    return found
+
+
+def _preferred(element: Element, language: str | None) -> Iterator[str]:
+    """The labels to prefer that are not empty."""
     for rubric in element.iter("Rubric"):
         if rubric.get("kind") == "preferred":
             for label in rubric.iter("Label"):
-                if language in (None, label.get(_LANGUAGE)):
-                    yield " ".join("".join(_words(label)).split())
+                words = " ".join("".join(_words(label)).split())
+                if words and language in (None, label.get(_LANGUAGE)):
+                    yield words
 
 
-def _words(element: ElementTree.Element) -> Iterator[str]:
-    """The text of an element, without the codes it refers to."""
+def _words(element: Element) -> Iterator[str]:
+    """The text of an element, without the codes it refers to, and with blanks around paragraphs."""
     yield element.text or ""
     for inner in element:
+        blank = "" if inner.tag in _INLINE else " "
         if inner.tag != "Reference":
-            yield from _words(inner)
+            yield from (blank, *_words(inner), blank)
         yield inner.tail or ""
+
+
+def _given(texts: Mapping[str, str]) -> dict[str, str]:
+    return {code: text for code, text in texts.items() if text}
 
 
 def _shorter(code: str) -> Iterator[str]:

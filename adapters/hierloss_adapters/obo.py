@@ -33,6 +33,11 @@ def read_obo(
     `replaced_by` leads to a live term, perhaps over several. What to `consider` is reported, never
     mapped.
 
+    A file may call a relation otherwise: `BFO:0000050` and `OBO_REL:part_of` are `part_of`, and so
+    is what a `[Typedef]` gives that `xref`, `alt_id` or, with a blank for ``_``, `name`. An edge
+    whose modifier takes it back for some members of the term is none: one with `gci_relation`, with
+    a cardinality that may be 0, or with `all_only` alone.
+
     As `obonet` loses edges of some malformed files without a word, each line is checked before it
     parses those of the terms, and the terms and edges that come back are compared with the lines.
     Values that are neither are taken from the lines. Blank lines and comments may be anywhere.
@@ -81,7 +86,8 @@ def _parse(path: Source, found: Scan) -> Stated:
     edges = {(plain(c), plain(relation), plain(p)) for c, p, relation in graph.edges(keys=True)}
     _check_same(path, found, set(map(plain, graph)), edges)
     places = {edge: f"line {line}" for edge, line in found.edges.items()}
-    return stated(os.fspath(path), found.terms, places, found.header.get("default-namespace"))
+    default = found.header.get("default-namespace")
+    return stated(os.fspath(path), found.terms, found.typedefs, places, found.limited, default)
 
 
 def _check_same(path: Source, found: Scan, nodes: set[str], edges: set[Edge]) -> None:

@@ -14,6 +14,7 @@ from hierloss_adapters._stanzas import Edge, Terms
 
 if TYPE_CHECKING:
     from pronto.ontology import Ontology as Pronto
+    from pronto.relationship import Relationship
     from pronto.term import Term
 
 __all__ = ["from_ontology", "to_ontology"]
@@ -31,11 +32,13 @@ def from_ontology(
 
     What becomes of obsolete terms, alternate identifiers and cycles is said at
     `hierloss_adapters.obo.read_obo`. The terms of what the ontology imports are terms like its own.
-    A relation is chosen by its identifier or, failing that, by its name with ``_`` for each blank,
-    because ``part_of`` is ``BFO:0000050`` in OBO Graphs, known as that even without a name. That
-    a term is a subclass of itself, as every class is, makes no edge. Classes are ordered by level,
-    then by identifier, since pronto reads with several threads and does not keep the order of the
-    file.
+    A relation is chosen by its identifier, by a reference or by its name, as there. That a term is
+    a subclass of itself, as every class is, makes no edge. Classes are ordered by level, then by
+    identifier, since pronto reads with several threads and does not keep the order of the file.
+
+    pronto does not tell modifiers: an edge that `gci_relation` limits looks like any other, so read
+    a file that has them with `read_obo`. Nor does it tell a relation that is nowhere defined: for
+    ``relations=("is_a",)`` its edges are not counted.
 
     Args:
         source: The ontology.
@@ -47,9 +50,8 @@ def from_ontology(
 
     Raises:
         TypeError: The ontology is not one of pronto.
-        HierarchyError: There is no live term, no such relation or namespace, or two relations of
-            one name; an edge leads to a term that is obsolete or absent; a relation is nowhere
-            defined.
+        HierarchyError: There is no live term, no such relation or namespace; an edge leads to a
+            term that is obsolete or absent; a relation is nowhere defined.
         CycleError: The edges have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -64,14 +66,15 @@ def from_ontology(
     check_dangling(on_dangling)
     _check_pronto(source)
     where = source.path or "the ontology"
-    called = _called(source, relations, where)
+    typedefs = {x.id: _typedef(x) for x in source.relationships()}
     terms: Terms = {}
     edges: dict[Edge, str] = {}
     for term, default in sorted(_terms(source), key=lambda found: found[0].id):
         terms[term.id] = _tags(term, default)
-        for relation, parent in _above(term, relations, called, where):
+        for relation, parent in _above(term, relations, source, where):
             edges.setdefault((term.id, relation, parent), f"term {term.id!r}")
-    return ontology(stated(where, terms, edges), relations, namespace, on_cycle, on_dangling)
+    file = stated(where, terms, typedefs, edges)
+    return ontology(file, relations, namespace, on_cycle, on_dangling)
 
 
 def to_ontology(
@@ -133,19 +136,14 @@ def _by_class(aliases: Mapping[str, str]) -> dict[str, set[str]]:
     return found
 
 
-def _called(source: Pronto, relations: Sequence[str], where: str) -> dict[str, str]:
-    """The identifier of each relation that has been chosen by its name."""
-    known = {x.id: (x.name or "").replace(" ", "_") for x in source.relationships()}
-    found = {}
-    for relation in relations:
-        same = [x for x, name in known.items() if name == relation]
-        if relation in known or not same:
-            continue
-        if len(same) > 1:
-            problem = f"expected one relation called {relation!r}, got {same}; choose by identifier"
-            raise HierarchyError(f"{where}: {problem}")
-        found[same[0]] = relation
-    return found
+def _typedef(relation: Relationship) -> dict[str, list[str]]:
+    """A relation in the tags of an OBO file."""
+    tags = {
+        "name": [] if relation.name is None else [relation.name],
+        "alt_id": sorted(relation.alternate_ids),
+        "xref": sorted(x.id for x in relation.xrefs),
+    }
+    return {tag: values for tag, values in tags.items() if values}
 
 
 def _terms(source: Pronto) -> Iterator[tuple[Term, str | None]]:
@@ -173,20 +171,21 @@ def _tags(term: Term, default: str | None) -> dict[str, list[str]]:
 
 
 def _above(
-    term: Term, relations: Sequence[str], called: Mapping[str, str], where: str
+    term: Term, relations: Sequence[str], source: Pronto, where: str
 ) -> Iterator[tuple[str, str]]:
     parents = term.superclasses(distance=1, with_self=False).to_set().ids
     yield from (("is_a", parent) for parent in sorted(parents))
-    if set(relations) == {"is_a"}:
-        return
+    links = term.relationships
     try:
-        links = {called.get(x.id, x.id): found.ids for x, found in term.relationships.items()}
+        found = list(links)
     except KeyError as error:
-        raise HierarchyError(
-            f"{where}, term {term.id!r}: expected a definition of the relation {error}, got none; "
-            f"write ontology.create_relationship({error}), or pass relations=('is_a',)"
-        ) from error
-    yield from ((x, parent) for x, found in links.items() for parent in sorted(found))
+        if set(relations) != {"is_a"}:
+            raise HierarchyError(
+                f"{where}, term {term.id!r}: expected a definition of the relation {error}, got "
+                f"none; write ontology.create_relationship({error}), or pass relations=('is_a',)"
+            ) from error
+        found = [x for x in source.relationships() if x in links]
+    yield from ((x.id, parent) for x in found for parent in sorted(links[x].ids))
 
 
 def _check_identifiers(names: Iterable[str], what: str) -> None:

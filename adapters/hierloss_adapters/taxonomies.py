@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from hierloss import Hierarchy, HierarchyError
-from hierloss._dag import longest_paths
+from hierloss._dag import Ints, longest_paths
 from hierloss._input import OnCycle
 from hierloss_adapters import _ncbi
 from hierloss_adapters._files import Source, at, stream_rows
@@ -20,6 +20,7 @@ from hierloss_adapters.graph import by_level
 __all__ = ["Taxonomy", "read_mesh", "read_ncbi", "read_wordnet"]
 
 _TREE_NUMBER = re.compile(r"[A-Z]\d\d(\.\d+)*")
+_SYNSET = re.compile(r"[nv]\d{8}", re.ASCII)
 _POINTER_FIELDS = 4
 _HYPERNYMS = ("@", "@i")
 
@@ -97,7 +98,7 @@ def read_mesh(
     for child, parent in edges:
         _check_parent(path, line[child], child, parent, heading)
     if by == "number":
-        return Taxonomy(by_level(heading, edges), heading, {})
+        return Taxonomy(by_level(heading, edges, on_cycle=on_cycle), heading, {})
     for child, parent in edges:
         if heading[child] == heading[parent]:
             problem = f"expected two headings, got {heading[child]!r} below itself; mend the line"
@@ -113,6 +114,7 @@ def read_ncbi(
     merged: Source | None = None,
     *,
     taxa: Iterable[str] | None = None,
+    on_cycle: OnCycle = "raise",
     encoding: str = "utf-8",
 ) -> Taxonomy:
     r"""The NCBI taxonomy from ``nodes.dmp``, and what ``names.dmp`` and ``merged.dmp`` add.
@@ -126,13 +128,14 @@ def read_ncbi(
         names: The file of names, of which the scientific ones become labels.
         merged: The file of taxa that have become part of others, which become aliases.
         taxa: Keep these and their ancestors only; merged identifiers are known.
+        on_cycle: As in `Hierarchy.from_edges`.
         encoding: The encoding of the files.
 
     Raises:
         HierarchyError: A row is malformed, a taxon or a former one is there twice, or its parent is
             not there, as the message says with the line.
         UnknownClassError: One of `taxa` is not in the file.
-        CycleError: There is a cycle of two taxa or more.
+        CycleError: Two taxa or more have a cycle and `on_cycle` is "raise".
 
     Example:
         >>> from pathlib import Path
@@ -143,6 +146,8 @@ def read_ncbi(
         ...     read_ncbi(path).ranks
         {'1': 'no rank', '9606': 'species'}
     """
+    if on_cycle not in ("raise", "drop"):
+        raise ValueError(f"expected on_cycle 'raise' or 'drop', got {on_cycle!r}")
     table = _ncbi.nodes(nodes, encoding)
     aliases = {} if merged is None else _ncbi.merged(merged, table, encoding)
     kept = np.arange(len(table.ids))
@@ -151,12 +156,12 @@ def read_ncbi(
     edges = kept[table.parent[kept] != kept]
     place = np.full(len(table.ids), -1)
     place[kept] = np.arange(len(kept))
-    level = longest_paths(place[edges], place[table.parent[edges]], len(kept))
+    edges, level, dropped = _leveled(table, kept, edges, place, on_cycle)
     kept = kept[np.argsort(level, kind="stable")]
     place[kept] = np.arange(len(kept))
     called = [str(x) for x in table.ids[kept].tolist()]
     alive = {str(old): called[place[i]] for old, i in aliases.items() if place[i] >= 0}
-    h = Hierarchy(called, place[edges], place[table.parent[edges]], alive)
+    h = Hierarchy(called, place[edges], place[table.parent[edges]], alive, dropped)
     labels = {} if names is None else _ncbi.scientific(names, table, place, h.names, encoding)
     ranks = {h.names[j]: table.ranks[i] for j, i in enumerate(kept.tolist())}
     return Taxonomy(h, labels, ranks)
@@ -172,7 +177,7 @@ def read_wordnet(
     r"""Synsets of WordNet from ``data.noun`` or ``data.verb``, below their hypernyms.
 
     A synset is called as in ImageNet, by its part of speech and its offset: ``n02084071``. Its
-    label is its words.
+    label is its words. Lines before the first synset that begin with two blanks are the licence.
 
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
@@ -183,8 +188,8 @@ def read_wordnet(
     Raises:
         TypeError: `relations` is a string.
         ValueError: `relations` has another pointer, or none.
-        HierarchyError: A line is malformed or a synset is there twice, as the message says with the
-            line.
+        HierarchyError: A line is malformed, or a synset is there twice, without its parent or its
+            own parent, as the message says with the line.
         CycleError: The synsets have a cycle and `on_cycle` is "raise".
 
     Example:
@@ -202,7 +207,7 @@ def read_wordnet(
     line: dict[str, int] = {}
     edges: list[tuple[str, str]] = []
     for i, text in stream_rows(path, encoding):
-        if text.startswith("  "):
+        if text.startswith("  ") and not labels:
             continue
         name, label, pointers = _synset(path, i, text)
         if line.setdefault(name, i) != i:
@@ -211,7 +216,25 @@ def read_wordnet(
         edges += [(name, target) for kind, target in pointers if kind in relations]
     if not labels:
         raise HierarchyError(f"{os.fspath(path)}: expected at least one synset, got none")
+    for child, parent in edges:
+        if child == parent:
+            problem = f"expected two synsets, got {child!r} above itself; mend the line"
+            raise at(path, line[child], problem)
+        _check_parent(path, line[child], child, parent, labels)
     return Taxonomy(by_level(labels, edges, on_cycle=on_cycle), labels, {})
+
+
+def _leveled(
+    table: _ncbi.Nodes, kept: Ints, edges: Ints, place: Ints, on_cycle: OnCycle
+) -> tuple[Ints, Ints, tuple[tuple[str, str], ...]]:
+    """The taxa with a parent, the levels of all, and the edges that are left out."""
+    child, parent = place[edges], place[table.parent[edges]]
+    level = longest_paths(child, parent, len(kept))
+    if (level >= 0).all():
+        return edges, level, ()
+    pairs = zip(child.tolist(), parent.tolist(), strict=True)
+    h = Hierarchy.from_edges(pairs, [str(x) for x in table.ids[kept]], on_cycle=on_cycle)
+    return kept[h.edge_index[0]], h.levels, h.dropped
 
 
 def _upward(relations: Iterable[str]) -> frozenset[str]:
@@ -231,13 +254,15 @@ def _synset(path: Source, line: int, text: str) -> tuple[str, str, list[tuple[st
     """The name of a synset, its words and its pointers: the kind and the name of the other one."""
     try:
         offset, _, kind, count, *rest = text.partition("|")[0].split()
+        if not _SYNSET.fullmatch(kind + offset):
+            raise ValueError
         size = 2 * int(count, 16)
         words, pointers = rest[:size:2], rest[size + 1 :]
         n = int(rest[size])
         quads = [pointers[i : i + _POINTER_FIELDS] for i in range(0, n * _POINTER_FIELDS, 4)]
         links = [(symbol, part + target) for symbol, target, part, _ in quads]
     except (ValueError, IndexError):
-        problem = f"expected a synset as in data.noun of WordNet, got {text.strip()!r}"
+        problem = f"expected a synset as in data.noun or data.verb, got {text.strip()!r}"
         raise at(path, line, f"{problem}; mend the line") from None
     return kind + offset, ", ".join(word.replace("_", " ") for word in words), links
 
