@@ -41,9 +41,7 @@ def check_options(
             check_shape(w, f"a {what} for each class", torch.Size([n]))
 
 
-def check_weights(
-    names: Sequence[str], weight: Tensor | None, pos_weight: Tensor | None
-) -> None:
+def check_weights(names: Sequence[str], weight: Tensor | None, pos_weight: Tensor | None) -> None:
     """Raise unless each class has a weight that can be one; it looks at all values."""
     for what, w in (("weight", weight), ("pos_weight", pos_weight)):
         if w is None or w.is_meta:

@@ -230,7 +230,7 @@ def test_choosing_relations_where_none_is_said(write: Write) -> None:
 def test_choosing_relations_where_one_is_not_known(write: Write) -> None:
     path = write(gaf("P1 enables GO:1 IDA F", "P2 enabels GO:1 IDA F"))
     assert len(list(read_gaf(path))) == 2
-    with pytest.raises(HierarchyError, match="line 4: .* known, got 'enabels'; mend the row"):
+    with pytest.raises(HierarchyError, match=r"line 4: .* known, got 'enabels'; mend the row"):
         list(read_gaf(path, relations=["part_of"]))
     path = write(gpad2("A:B  RO:9 GO:2 ECO:0000315 "))
     with pytest.raises(HierarchyError, match="got 'RO:9'; name it among relations"):

@@ -123,5 +123,5 @@ def test_a_file_without_the_mark_its_encoding_wants(tmp_path) -> None:
 def test_a_cell_that_is_too_long(tmp_path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(f"a,b\n1,{'x' * 200_000}\n")
-    with pytest.raises(HierarchyError, match="line 2: .*limit.*or write a Parquet file"):
+    with pytest.raises(HierarchyError, match=r"line 2: .*limit.*or write a Parquet file"):
         next(read_table(path, ["a"]))

@@ -130,7 +130,9 @@ def _check_classes(model: nn.Module, h: Hierarchy) -> None:
     names = {other.names for other in found if len(other) == len(h)}
     if names and h.names not in names:
         other = names.pop()
-        column = next(i for i, pair in enumerate(zip(other, h.names, strict=True)) if len({*pair}) > 1)
+        column = next(
+            i for i, pair in enumerate(zip(other, h.names, strict=True)) if len({*pair}) > 1
+        )
         raise ValueError(
             f"expected the hierarchy of the model, where column {column} is {other[column]!r}, got "
             f"one where it is {h.names[column]!r}; pass the hierarchy that the model was made with"

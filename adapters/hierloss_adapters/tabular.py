@@ -302,7 +302,11 @@ def _rows(path: Source, encoding: str, delimiter: str) -> Iterator[tuple[int, li
                 yield rows.line_num, row
             start = rows.line_num + 1
     except csv.Error as error:
-        raise at(path, start, f"expected a row of cells, got {error}; mend its quotes, or write a Parquet file") from error
+        raise at(
+            path,
+            start,
+            f"expected a row of cells, got {error}; mend its quotes, or write a Parquet file",
+        ) from error
 
 
 def _delimiter(path: Source, delimiter: str | None) -> str:
