@@ -19,7 +19,13 @@ def save(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], info: Mapping[str, Any]
 ) -> None:
     """Write tensors and the information beside them; the file appears only once it is complete."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain, seen = {}, set()
+    for name, tensor in tensors.items():
+        plain[name] = tensor.detach().cpu().contiguous()
+        place = plain[name].untyped_storage().data_ptr()
+        if place in seen:  # tied parameters
+            plain[name] = plain[name].clone()
+        seen.add(place)
     data = _require("torch").save(plain, metadata={KEY: json.dumps(info)})
     write(Path(path), data)
 

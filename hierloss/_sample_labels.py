@@ -36,7 +36,7 @@ class LabelReader:
 
     def __call__(self, cells: Sequence[object], first: int) -> tuple[list[int], Tensor]:
         """Which of the rows count, and their target; `first` is the number of the first row."""
-        names = [self._known(self._names(cell, row), row) for row, cell in enumerate(cells, first)]
+        names = [self.known(self._names(cell, row), row) for row, cell in enumerate(cells, first)]
         rows = self.labelled([x is not None for x in names], first)
         return rows, self.hierarchy.encode([names[i] or () for i in rows])
 
@@ -83,15 +83,19 @@ class LabelReader:
             cell = [] if text == "?" else text.split(self.how.sep)
         return [x for x in (str(x).strip() for x in cell) if x] or None
 
-    def _known(self, names: list[str] | None, row: int) -> list[str] | None:
+    def known(self, names: list[str] | None, row: int) -> list[str] | None:
+        """Those names of a row that are classes; None if there are none."""
         known = [x for x in names or () if is_class(x, self.hierarchy)]
         if names is None or len(known) == len(names):
             return names
         lost = [x for x in names if not is_class(x, self.hierarchy)]
         if self.how.on_unknown == "raise":
+            column, between = "", ""
+            if self.how.column is not None:  # an ARFF file has its own
+                column, between = f", column {self.how.column!r}", f" between {self.how.sep!r}"
             where = (
-                f"{self.path}, column {self.how.column!r}, row {row}: expected classes of the "
-                f"hierarchy between {self.how.sep!r}, or on_unknown='drop' to leave others out, got"
+                f"{self.path}{column}, row {row}: expected classes of the hierarchy{between}, or "
+                "on_unknown='drop' to leave others out, got"
             )
             check_known(lost, {*self.hierarchy, *self.hierarchy.aliases}, where)
         self.unknown.update(lost)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import hierloss.functional as HF
+from hierloss._counts import checked_classes
 from hierloss._dag import Bools, Ints
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import check_classes, check_shape, dense, flat
@@ -180,10 +181,7 @@ def counted(classes: Tensor | None, hierarchy: Hierarchy) -> Tensor:
     """The columns that count, `(n,)` on the CPU."""
     if classes is None:
         return torch.ones(len(hierarchy), dtype=torch.bool)
-    check_shape(classes, "classes, a bool for each class,", torch.Size([len(hierarchy)]))
-    if classes.dtype != torch.bool:
-        raise TypeError(f"expected classes of bool, such as weight > 0, got {classes.dtype}")
-    return classes.cpu()
+    return checked_classes(classes, len(hierarchy)).cpu()
 
 
 def check_beta(beta: float) -> None:

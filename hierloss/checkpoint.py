@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_origin
@@ -76,6 +76,11 @@ def build(
         ) from error
 
 
+def by_name(hierarchy: Hierarchy, classes: Iterable[str]) -> tuple[str, ...]:
+    """The names of classes that may be given by an alias."""
+    return tuple(hierarchy.names[hierarchy.index(x)] for x in classes)
+
+
 def _check_option(name: str, option: str, value: object) -> None:
     """Raise unless an option of a model is of the type that it is annotated with."""
     known = dict(inspect.signature(MODELS[name], eval_str=True).parameters)
@@ -113,6 +118,9 @@ class Checkpoint:
     features: tuple[str, ...] = field(repr=False)
     standardise: Standardiser = field(repr=False)
     left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "left_out", by_name(self.model.hierarchy, self.left_out))
 
     @property
     def classes(self) -> list[str]:

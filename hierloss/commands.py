@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ def train(
 ) -> None:
     """Train a model on an ARFF, CSV, TSV or Parquet file.
 
-    Stop it at will: the same command goes on where it was, or up to a minute before.
+    Stop it at will: the same command goes on from an epoch of the last minute, or the last one.
     """
     from hierloss.fitting import fit
     from hierloss.samples import read_samples
@@ -158,9 +159,8 @@ def train(
     console = _console()
 
     def read(path: Path) -> Samples:
-        with warnings.catch_warnings(record=True) as left_out:
-            warnings.simplefilter("always", UserWarning)
-            samples = read_samples(
+        with _warnings_to(console):
+            return read_samples(
                 path,
                 tree,
                 labels=labels,
@@ -170,9 +170,6 @@ def train(
                 on_unknown=on_unknown,
                 reading=reading,
             )
-        for warning in left_out:
-            console.print(str(warning.message))
-        return samples
 
     rows, held_out = _split(read(file), valid, seed, read)
     settings = Settings(
@@ -184,7 +181,7 @@ def train(
         seed=seed,
     )
     state = out.with_name(f"{out.name}.part")
-    with _Bar(console, epochs) as bar:
+    with _warnings_to(console), _Bar(console, epochs) as bar:
         fitted = fit(
             model,
             rows,
@@ -272,10 +269,22 @@ def _read_hierarchy(path: Path, kind: str | None) -> Hierarchy:
         ) from error
 
 
+@contextmanager
+def _warnings_to(console: Console) -> Iterator[None]:
+    """A context whose warnings are printed in the end, as one line each."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in found:
+        console.print(str(warning.message))
+
+
 class _Bar:
-    """A progress bar over epochs, with the steps of the present one."""
+    """A progress bar over the epochs of all stages, with the steps of the present one."""
 
     def __init__(self, console: Console, epochs: int) -> None:
+        self.epochs = epochs
+        self.done = 0
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -294,14 +303,18 @@ class _Bar:
         self.progress.stop()
 
     def step(self, done: int, steps: int) -> None:
-        number = self.progress.tasks[0].fields["epoch"]
-        self.progress.update(self.task, completed=number - 1 + done / steps)
+        self.progress.update(self.task, completed=self.done + done / steps)
 
     def epoch(self, epoch: Epoch) -> None:
         scores = f"loss {epoch.loss:.4f}"
         if epoch.auprc is not None:
             scores += f", AU(PRC) {epoch.auprc:.4f}"
-        self.progress.update(self.task, completed=epoch.epoch, epoch=epoch.epoch + 1, scores=scores)
+        self.done += 1
+        # A stage that ended early takes its epochs with it, one that follows brings its own.
+        total = self.done - epoch.epoch + self.epochs
+        self.progress.update(
+            self.task, total=total, completed=self.done, epoch=self.done + 1, scores=scores
+        )
 
 
 def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples, Samples | None]:

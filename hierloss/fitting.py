@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hierloss.checkpoint import Checkpoint, build
+from hierloss.checkpoint import Checkpoint, build, by_name
 from hierloss.metrics import average_precision
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples
@@ -84,15 +85,17 @@ def fit(
         options: What else the model is called with.
         left_out: Classes that count neither in the loss nor in predictions.
         device: Where to train.
-        state: The file to go on from, and to write; it is taken away in the end.
+        state: The file to go on from, and to write. It stays, so that nothing is lost before the
+            checkpoint is saved; take it away then.
         progress: Called with the steps done and those of the epoch.
-        epoch: Called after each epoch.
+        epoch: Called after each epoch, first with those of the state.
 
     Raises:
         ValueError: The samples to validate with have other features or classes, or no class.
     """
     if valid is not None:
         valid = _alike(valid, train)
+    left_out = by_name(train.hierarchy, left_out)
     classes = torch.tensor([x not in left_out for x in train.hierarchy])
     if valid is not None and not (valid.target[:, classes] == 1).any():
         raise ValueError("expected samples for validation with classes, got none; label some")
@@ -111,7 +114,7 @@ def fit(
         state=state,
         progress=progress,
     )
-    for one in training.epochs():
+    for one in chain(tuple(training.history), training.epochs()):
         if epoch is not None:
             epoch(one)
     auprc = None

@@ -110,7 +110,7 @@ def read_samples(
             raise ValueError(
                 f"{path}: expected no column of labels, an ARFF file has its own; leave labels away"
             )
-        how = Labels(on_unlabelled=on_unlabelled)
+        how = Labels(on_unlabelled=on_unlabelled, on_unknown=on_unknown)
         samples = _from_arff(path, hierarchy, how, ignore, reading)
     elif hierarchy is None:
         raise ValueError(f"{path}: expected a hierarchy beside a table, got none")
@@ -207,9 +207,10 @@ def _from_arff(
     features = arff.features[:, kept]
     check_size(path, features, names, 1)
     reader = LabelReader(path, hierarchy, how)
-    rows = reader.labelled([bool(x) for x in arff.labels])
+    labels = [reader.known(list(names), row) for row, names in enumerate(arff.labels, 1)]
+    rows = reader.labelled([bool(names) for names in labels])
     reader.report()
-    target = hierarchy.encode([arff.labels[i] for i in rows])
+    target = hierarchy.encode([labels[i] or () for i in rows])
     features = features if len(rows) == len(features) else features[rows]
     return Samples(features, names, target, hierarchy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,11 +114,18 @@ class Training:
             self._start(stage)
 
     def best_epoch(self, stage: int = 0) -> Epoch:
-        """The epoch of a stage with the highest AU(PRC), or its last without validation rows."""
+        """The epoch of a stage with the highest AU(PRC), or its last where there is none.
+
+        There is none without validation rows, nor where these have no class that the stage learns.
+
+        Raises:
+            ValueError: The stage has had no epoch yet.
+        """
         past = self._past(stage)
-        if self.valid is None:
-            return past[-1]
-        return max(past, key=lambda epoch: _rank(epoch.auprc))
+        if not past:
+            raise ValueError(f"expected a stage that has had an epoch, got {stage}")
+        judged = [(epoch.auprc, epoch) for epoch in past if _is_number(epoch.auprc)]
+        return max(judged, key=lambda pair: pair[0] or 0.0)[1] if judged else past[-1]
 
     def _past(self, stage: int) -> list[Epoch]:
         return [epoch for epoch in self.history if epoch.stage == stage]
@@ -147,6 +155,12 @@ class Training:
         seconds = time.perf_counter() - started
         epoch = Epoch(stage, number, loss, seconds, self._judged())
         self.history.append(epoch)
+        if self.valid is not None and number == 1 and not _is_number(epoch.auprc):
+            warnings.warn(
+                f"no class that stage {stage + 1} of {self.model.stages} learns is among the "
+                "labels for validation: its last epoch is taken, and patience does not end it",
+                stacklevel=3,
+            )
         if self.valid is not None and self.best_epoch(stage) is epoch:
             self.best = {name: x.clone() for name, x in self.model.state_dict().items()}
         over = self._over(stage)
@@ -252,6 +266,6 @@ def flushed() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-def _rank(auprc: float | None) -> float:
-    """NaN, where nothing is positive, as the lowest of all."""
-    return -1.0 if auprc is None or np.isnan(auprc) else auprc
+def _is_number(auprc: float | None) -> bool:
+    """Whether there is an AU(PRC), and one that is not NaN, as where nothing is positive."""
+    return auprc is not None and not np.isnan(auprc)

@@ -30,6 +30,15 @@ def data(h: Hierarchy, samples: int = 60) -> tuple[Tensor, Tensor]:
     return x, h.encode([[leaf] for leaf in leaves])
 
 
+def test_samples_are_predicted_block_after_block(monkeypatch) -> None:
+    x, y = data(TREE, 40)
+    trees = ClusEns(TREE, trees=3).fit(x, y)
+    whole = trees.predict(x)
+    monkeypatch.setattr("hierloss.models.clus.BLOCK", 7)
+    assert torch.equal(trees.predict(x), whole)
+    assert trees.predict(x[:0]).shape == (0, len(TREE))
+
+
 def test_the_weights_of_a_tree_are_powers_of_w0() -> None:
     assert_close(clus_weights(TREE), 0.75 ** torch.from_numpy(TREE.levels.copy()))
 

@@ -105,6 +105,10 @@ def test_friedman_by_hand() -> None:
     assert test.p_f == 0
 
 
+def test_systems_that_are_the_same_do_not_differ() -> None:
+    assert friedman([[1, 1, 1], [1, 1, 1], [2, 2, 2]]) == (0, 1, 0, 1)
+
+
 def test_systems_that_rank_alike_do_not_differ() -> None:
     p = nemenyi([[1, 2, 3], [3, 2, 1]])
     assert_allclose(p, np.ones((3, 3)))

@@ -194,6 +194,72 @@ def test_what_is_chosen_is_closed_upward() -> None:
         assert PETS.is_coherent(mask)
 
 
+def test_a_class_may_be_left_out_by_an_alias() -> None:
+    h = PETS.with_aliases({"lion": "wild"})
+    features, labels = samples()
+    rows = Samples(features, ("u", "v", "w"), h.encode([[x] for x in labels]), h)
+    train, valid = split(rows, 0.2)
+    quick = Settings(epochs=2)
+    by_name, by_alias = (fit("MLP", train, valid, quick, left_out=(x,)) for x in ("wild", "lion"))
+    assert by_alias.auprc == by_name.auprc
+    assert by_alias.checkpoint.classes == by_name.checkpoint.classes
+    assert "wild" not in by_alias.checkpoint.classes
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("HMCN-CHMC", {"hidden": 8, "local_hidden": 8}), ("HMC-LMLP", {"enforce": False})],
+)
+def test_what_was_left_out_lifts_nothing(name: str, options: dict[str, object]) -> None:
+    h = Hierarchy.from_paths(["a/b", "c"])
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    rows = Samples(x, ("u", "v", "w"), h.encode([["c"]] * 40), h)
+    quick = Settings(epochs=40, lr=0.02, batch=8)
+    fitted = fit(name, rows, None, quick, options=options, left_out=("a/b",))
+    p = fitted.checkpoint.predict(x)
+    assert p[:, fitted.checkpoint.classes.index("a")].max() < 0.2
+
+
+def test_epochs_of_the_past_are_told_of_first(tmp_path) -> None:
+    features, labels = samples()
+    rows = Samples(features, ("u", "v", "w"), PETS.encode([[x] for x in labels]), PETS)
+    state, seen = tmp_path / "state", []
+
+    def stop(epoch) -> None:
+        seen.append(epoch)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    quick = Settings(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        fit("MLP", rows, None, quick, state=state, epoch=stop)
+    assert not state.exists()  # it is written once a minute
+    fit("MLP", rows, None, quick, state=state)
+    again: list[int] = []
+    fit("MLP", rows, None, quick, state=state, epoch=lambda x: again.append(x.epoch))
+    assert again == [1, 2, 3]
+
+
+def test_names_of_an_arff_file_that_are_no_classes(write) -> None:
+    path = write(arff(), "pets.arff")
+    h = Hierarchy.from_paths(["pet/cat", "wild"])
+    with pytest.raises(ValueError, match=r"pets.arff, row \d+: expected classes .* got 'pet/dog'"):
+        read_samples(path, h)
+    with pytest.warns(UserWarning, match=r"names of no class left out: 'pet/dog'"):
+        found = read_samples(path, h, on_unknown="drop", on_unlabelled="negative")
+    assert len(found.target) == len(read_samples(path).target)
+    assert found.target.any()
+
+
+def test_wide_tables_are_read_in_time(tmp_path) -> None:
+    """What is quadratic in the columns takes minutes here."""
+    n = 30_000
+    names = ",".join(f"x{i}" for i in range(n))
+    (tmp_path / "x.csv").write_text(f"{names},classes\n{'1,' * n}wild\n")
+    found = read_samples(tmp_path / "x.csv", PETS, labels="classes")
+    assert found.features.shape == (1, n)
+
+
 def test_a_class_left_out_has_no_prediction(write, tmp_path) -> None:
     file, saved, out = write(arff(), "pets.arff"), tmp_path / "m", tmp_path / "p.csv"
     ran("train", file, "--without", "wild", *QUICK, "--epochs", 2, "--out", saved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.testing import assert_close
 
 from hierloss import Hierarchy
 from hierloss.metrics import violation_rate
-from hierloss.models import HLSTM, HMCLMLP, SYSTEMS, Model
+from hierloss.models import HLSTM, HMCLMLP, MLP, SYSTEMS, Model
 from hierloss.paper import training as runs
 from hierloss.paper._local import local_outputs
 from hierloss.paper.datasets import Dataset
@@ -133,7 +134,8 @@ def test_classes_that_a_stage_does_not_train_do_not_count() -> None:
     trained = training(
         BUILD["HMC-LMLP"], valid=rows(9, seed=1), classes=torch.tensor([0, 1, 1, 1, 1]) > 0
     )
-    history = list(trained.epochs())
+    with pytest.warns(UserWarning, match="no class that stage 1 of 3 learns"):
+        history = list(trained.epochs())
     assert {epoch.stage for epoch in history} == {0, 1, 2}
     assert np.isnan([epoch.auprc for epoch in history if epoch.stage == 0]).all()
     assert all(epoch.auprc > 0 for epoch in history if epoch.stage)
@@ -382,16 +384,40 @@ def test_a_choice_has_more_patience_on_a_dag(small, tmp_path) -> None:
 
 @pytest.mark.parametrize("other", [{"patience": 3}, {"most": 2}])
 def test_a_choice_of_another_plan_is_made_anew(other, small, tmp_path) -> None:
-    first = plan(tmp_path)
-    path = run(Task("HLSTM", "Enron", 0), first)
-    before = path.read_text()
-    phases: list[str] = []
-    for asked in (first, first._replace(**other)):
-        path.unlink()
+    first, phases = plan(tmp_path), set()
+
+    def stop(phase: str, *_: float) -> None:
+        phases.add(phase)
+        if phase == "training":
+            raise KeyboardInterrupt
+
+    for i, asked in enumerate((first, first, first._replace(**other))):
         phases.clear()
-        run(Task("HLSTM", "Enron", 0), asked, lambda phase, *_: phases.append(phase))
-        assert ("choice 1 of 2" in phases) == (asked is not first)
-    assert path.read_text() != before
+        with pytest.raises(KeyboardInterrupt):
+            run(Task("HLSTM", "Enron", 0), asked, stop)
+        assert ("choice 1 of 2" in phases) == (i != 1)
+
+
+def test_what_was_tried_waits_beside_the_results(small, tmp_path, monkeypatch) -> None:
+    """Without the folder of states, with numbers that JSON writes otherwise, and until the end."""
+    monkeypatch.setitem(runs.GRIDS, "HMC-LMLP", ({"hidden": (2 / 3, 0.5)},))
+    folder = tmp_path / "results" / "HMC-LMLP"
+    begun = []
+
+    def stop(phase: str, *_: float) -> None:
+        begun.append(phase)
+        if phase == "training":
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(Task("HMC-LMLP", "Enron", 0), plan(tmp_path), stop)
+        assert [x.name for x in folder.iterdir()] == ["Enron.choice0.json"]
+        shutil.rmtree(tmp_path / "states")
+    assert begun.count("training") == 2
+    assert begun[begun.index("training") :] == ["training", "training"]  # no second choice
+    run(Task("HMC-LMLP", "Enron", 0), plan(tmp_path))
+    assert [x.name for x in folder.iterdir()] == ["Enron.0.json"]
 
 
 def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:
@@ -402,17 +428,57 @@ def test_other_seeds_take_over_the_choice(small, tmp_path) -> None:
     assert first["curve"][0]["loss"] != second["curve"][0]["loss"]
 
 
+def test_tied_parameters_are_written(tmp_path) -> None:
+    class Tied(MLP):
+        def __init__(self) -> None:
+            super().__init__(TREE, 3, hidden=3, layers=3)
+            self.network[3].weight = self.network[0].weight
+
+    state = tmp_path / "state.safetensors"
+    whole = list(training(Tied).epochs())
+    next(training(Tied, state=state).epochs())
+    resumed = training(Tied, state=state)
+    list(resumed.epochs())
+    assert [x.loss for x in resumed.history] == [x.loss for x in whole]
+
+
+def test_a_stage_that_validation_rows_do_not_know_keeps_its_last_epoch() -> None:
+    """Patience and the best epoch need an AU(PRC); its first epoch would be as good as nothing."""
+    x, y = rows()
+    above = (x, y * (torch.tensor(TREE.levels) < 1))
+    quick = Settings(epochs=6, patience=2, lr=0.01)
+    found = training(BUILD["HMC-LMLP"], valid=above, settings=quick)
+    with pytest.warns(UserWarning, match="no class that stage [23] of 3 learns") as told:
+        list(found.epochs())
+    assert len(told) == 2
+    plain = training(
+        BUILD["HMC-LMLP"], settings=Settings(epochs=(found.best_epoch(0).epoch, 6, 6), lr=0.01)
+    )
+    list(plain.epochs())
+    assert [found.best_epoch(stage).epoch for stage in (1, 2)] == [6, 6]
+    for name, value in found.model.state_dict().items():
+        assert_close(value, plain.model.state_dict()[name])
+
+
+def test_the_best_epoch_of_a_stage_that_has_not_begun() -> None:
+    with pytest.raises(ValueError, match="expected a stage that has had an epoch, got 0"):
+        training(BUILD["CHMCNN"]).best_epoch()
+
+
 def test_a_choice_is_made_once_and_waited_for(small, tmp_path) -> None:
     """A run that finds another one at the same choice waits, and then takes that."""
     one, two = plan(tmp_path)._replace(results=tmp_path / "one"), plan(tmp_path)
-    first = json.loads(run(Task("HLSTM", "Enron", 0), one).read_text())
+    path = run(Task("HLSTM", "Enron", 0), one)
+    first = json.loads(path.read_text())
     lock = FileLock(tmp_path / "states" / "HLSTM" / "Enron.choice.lock")
     lock.acquire()
     phases = []
 
     def progress(phase: str, done: float, total: float) -> None:
         phases.append(phase)
-        lock.release()
+        if lock.is_locked:
+            shutil.copytree(one.results, two.results)
+            lock.release()
 
     second = json.loads(run(Task("HLSTM", "Enron", 1), two, progress).read_text())
     assert phases[0] == "waits for the choice of another run"
@@ -453,6 +519,11 @@ def test_the_published_settings_are_those_of_every_data_set() -> None:
     assert published("Diatoms")["lr"] == 1e-5
     with pytest.raises(ValueError, match="got 'nothing'"):
         published("nothing")
+
+
+def test_a_run_that_is_named_twice_is_one() -> None:
+    tasks = in_order(["HLSTM", "HLSTM"], ["Enron", "Enron"], [0, 0])
+    assert tasks == [Task("HLSTM", "Enron", 0)]
 
 
 def test_runs_come_in_order_of_worth() -> None:

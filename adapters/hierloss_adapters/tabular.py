@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -50,9 +51,9 @@ def column_names(
         names = next(_rows(path, encoding, delimiter), (0, []))[1]
         if len(names) == 1:
             _check_header(path, names[0], delimiter)
-    twice = {name for name in names if names.count(name) > 1} if names else set()
-    if not names or twice:
-        got = f"{sorted(twice)[0]!r} twice" if twice else "none"
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if not names or twice is not None:
+        got = "none" if twice is None else f"{twice!r} twice"
         raise at(path, 1, f"expected a header with the names of the columns, got {got}")
     return list(names)
 
@@ -103,8 +104,9 @@ def read_table(
         [{'weight': ['4.5', '30']}]
     """
     names = column_names(path, encoding=encoding, delimiter=delimiter)
+    place = {name: i for i, name in enumerate(names)}
     for column in columns:
-        if column not in names:
+        if column not in place:
             raise ValueError(
                 f"{os.fspath(path)}: expected a column {column!r}, got {', '.join(names[:10])}"
                 f"{' and more' if names[10:] else ''}"
@@ -115,7 +117,7 @@ def read_table(
         return
     below = islice(_rows(path, encoding, _delimiter(path, delimiter)), 1, None)
     rows = _checked(path, below, len(names))
-    places = [names.index(column) for column in columns]
+    places = [place[column] for column in columns]
     while block := list(islice(rows, size)):
         yield {c: [row[i] for row in block] for c, i in zip(columns, places, strict=True)}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Floats = NDArray[np.float64]
+BLOCK = 256  # samples at a time, each beside all that were learned from
 
 
 def clus_weights(hierarchy: Hierarchy, w0: float = 0.75) -> Tensor:
@@ -152,13 +153,19 @@ class ClusEns:
         """
         if not self._grown:
             raise ValueError("expected trees, got none; call fit first")
-        features = _known(x)
+        features, target = _known(x), self._target.double()
+        starts = range(0, len(features), BLOCK)
+        blocks = (self._shares(features[i : i + BLOCK]) @ target for i in starts)
+        means = torch.cat([target[:0], *blocks])
+        return HF.mcm(means.to(torch.get_default_dtype()), self.hierarchy)
+
+    def _shares(self, features: NDArray[Any]) -> Tensor:
+        """How much each training sample counts for each of some samples."""
         share = np.zeros((len(features), len(self._target)))
         for tree in self._grown:
             same = tree.splits.apply(features)[:, None] == tree.leaf
             share += same * (tree.drawn / np.bincount(tree.leaf, tree.drawn)[tree.leaf])
-        means = torch.from_numpy(share / self.trees) @ self._target.double()
-        return HF.mcm(means.to(torch.get_default_dtype()), self.hierarchy)
+        return torch.from_numpy(share / self.trees)
 
     def __repr__(self) -> str:
         return f"ClusEns({self.hierarchy!r}, trees={self.trees})"

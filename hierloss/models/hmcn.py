@@ -129,9 +129,12 @@ class HMCN(Model):
         return terms.sum() / max(terms.numel(), 1)
 
     def probabilities(self, output: Output) -> Tensor:
-        mixed = torch.lerp(output.global_logits.sigmoid(), _local(output).sigmoid(), self.beta)
+        overall, local = output.global_logits.sigmoid(), _local(output).sigmoid()
+        if self.weight is not None:  # what was not trained must not raise what is above it
+            local = torch.where(self.weight == 0, overall, local)
+        mixed = torch.lerp(overall, local, self.beta)
         if self.global_loss == "bce":
-            return self.unheld(mixed, 0.0)  # what was not trained must not raise what is above it
+            return self.unheld(mixed, 0.0)  # here the global output was not trained either
         coherent: Tensor = self.constraint(mixed)
         return coherent
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import hierloss.functional as HF
-from hierloss.models.base import Model
+from hierloss.models.base import Model, evaluating
 
 
 class Local(NamedTuple):
@@ -45,14 +45,10 @@ def local_outputs(model: Model, x: Tensor) -> Local | None:
         return None
     seen: list[Sequence[Tensor]] = []
     handle = heads.register_forward_hook(lambda module, given, logits: seen.append(given[0]))
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         logits = model(x).local_logits
-        units = [step(a) for step, a in zip(heads.transitions, seen[0], strict=True)]
-    finally:
-        model.train(training)
         handle.remove()
+        units = [step(a) for step, a in zip(heads.transitions, seen[0], strict=True)]
     dead = torch.cat([(one == 0).all(0) for one in units]).float().mean()
     held = HF.lmc(model.unheld(logits, torch.inf), model.hierarchy, closure=True)
     return Local(held.sigmoid(), dead.item())

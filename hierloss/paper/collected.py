@@ -29,7 +29,7 @@ class Run:
         variant: What its folder has behind the system; empty for the system as the tables have it.
         dataset: The name of the data set.
         seed: Where randomness started.
-        auprc: AU(PRC) after the last epoch.
+        auprc: AU(PRC) of the trained system.
         curve: AU(PRC) by epoch, where the run recorded it.
         settings: The arguments of the system.
         rebuilt: The files that were stand-ins.

@@ -87,6 +87,8 @@ def _hlstm(
 ) -> list[Run]:
     wanted = balance, initializer, transition
     own = [run for run in runs if (run.system, run.dataset) == ("HLSTM", dataset)]
+    sizes = {run.settings.get("hidden") for run in own if not run.variant}
+    own = [run for run in own if not sizes or run.settings.get("hidden") in sizes]
     return _alike(r for r in own if (r.balance, r.initializer, r.transition) == wanted)
 
 

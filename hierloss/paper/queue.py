@@ -78,7 +78,7 @@ def in_order(
         for d in STUDIES[x].datasets
         if d in chosen
     ]
-    return [*runs, *studies]
+    return list(dict.fromkeys([*runs, *studies]))
 
 
 def _check(what: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -196,12 +196,18 @@ class _Pool:
             self.result.left.append(task)
 
 
+def _leave(*_: object) -> None:
+    """End as on an error, so that no file is left half written."""
+    raise SystemExit("stopped")
+
+
 def _work(task: Task, plan: Plan, messages: Queue[_Message]) -> None:
     """A run in a process of its own."""
     import torch
     from filelock import FileLock, Timeout
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops it
+    signal.signal(signal.SIGTERM, _leave)
     torch.set_num_threads(1)
     last = 0.0
 

@@ -93,6 +93,8 @@ def friedman(scores: ArrayLike) -> Friedman:
     n, k = table.shape
     if k < 3 or n < 2:
         raise ValueError(f"expected at least 3 systems and 2 data sets, got {k} and {n}")
+    if (table == table[:, :1]).all():  # all systems rank alike on each data set
+        return Friedman(0.0, 1.0, 0.0, 1.0)
     stats = _scipy()
     chi2, p = (float(x) for x in stats.friedmanchisquare(*table.T))
     rest = n * (k - 1) - chi2

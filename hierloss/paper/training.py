@@ -17,7 +17,7 @@ from hierloss.metrics import average_precision, pooled_auprc, violation_rate
 from hierloss.models import SYSTEMS, ClusEns
 from hierloss.paper._local import Local, local_outputs
 from hierloss.paper.datasets import Dataset, Rows, load
-from hierloss.paper.results import versions, write
+from hierloss.paper.results import rounded, versions, write
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
 from hierloss.training import Epoch, Settings, Training, probabilities, seeded
 
@@ -54,8 +54,8 @@ class Plan(NamedTuple):
     """What all runs share.
 
     Attributes:
-        results: The folder of the results.
-        states: The folder of what is needed to go on with a run.
+        results: The folder of the results, and of the options of a choice that have been tried.
+        states: The folder of what is needed to go on with a training.
         most: Epochs after which a choice stops in any case.
         patience: Epochs without a better AU(PRC) after which a choice stops.
         patience_on_dag: The same where the classes are a DAG: on GO networks come to a plateau near
@@ -106,8 +106,9 @@ def run(task: Task, plan: Plan, progress: Progress | None = None) -> Path:
     path = task.result(plan.results)
     if not path.exists():
         data = load(task.dataset)
-        result = _Runner(task, plan, data, progress or (lambda *_: None)).result()
-        write(path, result)
+        runner = _Runner(task, plan, data, progress or (lambda *_: None))
+        write(path, runner.result())
+        runner.tidy()
     return path
 
 
@@ -149,6 +150,21 @@ class _Runner:
         state.unlink(missing_ok=True)
         return result
 
+    def tidy(self) -> None:
+        """Take away the options of the choice, which are in the result with seed 0 now."""
+        tried = [path for i in range(len(self._grid())) if (path := self._tried(i)).exists()]
+        if tried and self._first().exists():
+            with self._alone():
+                for path in tried:
+                    path.unlink(missing_ok=True)
+
+    def _first(self) -> Path:
+        """The result with seed 0, whose choice is that of all seeds and studies."""
+        return Task(self.task.base, self.task.dataset, 0).result(self.plan.results)
+
+    def _tried(self, i: int) -> Path:
+        return self.plan.results / self.task.base / f"{self.task.dataset}.choice{i}.json"
+
     def _of_local(self, local: Local | None, target: Tensor) -> Json:
         """How good the local outputs are by themselves, and how many units are dead."""
         if local is None:
@@ -163,11 +179,10 @@ class _Runner:
             fixed = {"trees": 50}
         if self.task.base == "CHMCNN":
             return {**fixed, **published(self.task.dataset)}, {"chosen_on": "published", "grid": []}
-        known = Task(self.task.base, self.task.dataset, 0).result(self.plan.results)
-        if known.exists():
-            first = json.loads(known.read_text(encoding="utf-8"))
-            return first["settings"], {key: first[key] for key in ("chosen_on", "grid")}
         with self._alone():
+            if self._first().exists():
+                first = json.loads(self._first().read_text(encoding="utf-8"))
+                return first["settings"], {key: first[key] for key in ("chosen_on", "grid")}
             grid = [self._try(i, {**option, **fixed}) for i, option in enumerate(self._grid())]
         best = max(grid, key=lambda tried: tried["auprc"])
         kept = {key: best[key] for key in best if key not in _OF_A_CHOICE}
@@ -201,15 +216,15 @@ class _Runner:
 
     def _try(self, i: int, settings: Json) -> Json:
         """One point of the grid, trained and judged on the rows for a choice."""
-        path = self.plan.states / self.task.base / f"{self.task.dataset}.choice{i}.json"
+        path = self._tried(i)
         limits = self._limits()
         asked = {**settings, **limits}
         if path.exists():
             tried: Json = json.loads(path.read_text(encoding="utf-8"))
-            if asked.items() <= tried.items():  # else it is of another plan or grid
-                return tried
+            if json.loads(json.dumps(rounded(asked))).items() <= tried.items():
+                return tried  # else it is of another plan or grid
         train, valid = self.data.selection()
-        state = path.with_suffix(".safetensors")
+        state = self.plan.states / self.task.base / f"{self.task.dataset}.choice{i}.safetensors"
         started = time.perf_counter()
         phase = f"choice {i + 1} of {len(self._grid())}"
         fitted = self._fit(phase, settings, 0, train, valid, state, valid=True, **limits)
@@ -225,7 +240,8 @@ class _Runner:
         }
         write(path, tried)
         state.unlink(missing_ok=True)
-        return self._try(i, settings)  # as it is after an interruption
+        found: Json = json.loads(path.read_text(encoding="utf-8"))  # as after an interruption
+        return found
 
     def _fit(
         self,
