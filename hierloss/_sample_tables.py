@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,16 @@ def from_table(
     columns = column_names(path, **reading)
     names, marks = _layout(path, columns, hierarchy, labels, ignore)
     _check_index(path, index_names(path, names))
+    if marks:
+        _tell_missing(path, marks, hierarchy)
     features, targets = [np.empty((0, len(names)))], []
     reader = LabelReader(path, hierarchy, how)
     done = 1
     for block in read_table(path, [*names, *marks, *([labels] if labels else [])], **reading):
-        found = to_features(path, block, names, done)
+        try:
+            found = to_features(path, block, names, done)
+        except ValueError as error:
+            raise ValueError(f"{error}; if it is no feature, pass the column as ignore=") from error
         if labels:
             rows, target = reader(block[labels], done)
             features.append(found[rows])
@@ -79,6 +85,19 @@ def _layout(
             f"ignore=({told[0]!r},), or call the column otherwise if it is a feature"
         )
     return names, marks
+
+
+def _tell_missing(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:
+    """Warn of classes of which no column says anything; a name may be mistyped."""
+    own = {hierarchy.index(x) for x in marks}
+    missing = [x for x in hierarchy.leaves if hierarchy.index(x) not in own]
+    if missing:
+        some = ", ".join(map(repr, missing[:5])) + (", ..." if missing[5:] else "")
+        warnings.warn(
+            f"{path}: classes without a column, taken for 0 in all rows: {some} "
+            f"({len(missing):,} of {len(hierarchy):,})",
+            stacklevel=4,
+        )
 
 
 def _check_index(path: Path, found: Sequence[str]) -> None:

@@ -181,19 +181,24 @@ def train(
         seed=seed,
     )
     state = out.with_name(f"{out.name}.part")
-    with _warnings_to(console), _Bar(console, epochs) as bar:
-        fitted = fit(
-            model,
-            rows,
-            held_out,
-            settings,
-            options=options,
-            left_out=without,
-            device=device,
-            state=state,
-            progress=bar.step,
-            epoch=bar.epoch,
-        )
+    try:
+        with _warnings_to(console), _Bar(console, epochs) as bar:
+            fitted = fit(
+                model,
+                rows,
+                held_out,
+                settings,
+                options=options,
+                left_out=without,
+                device=device,
+                state=state,
+                progress=bar.step,
+                epoch=bar.epoch,
+            )
+    except KeyboardInterrupt:
+        if state.exists():
+            console.print(f"stopped; what {state} has goes on with the same command")
+        raise
     fitted.checkpoint.save(out)
     state.unlink(missing_ok=True)
     console.print(_summary(fitted, rows, held_out))

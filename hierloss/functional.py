@@ -282,6 +282,11 @@ def hybrid_loss(
     if sample_weight is not None:
         check_shape(sample_weight, "a sample_weight for each sample", input.shape[:-1])
     if local_input is not None:
+        if isinstance(local_input, Tensor) and local_input.shape == input.shape[:-1] != ():
+            raise ValueError(
+                f"expected a local_input of shape {tuple(input.shape)}, got "
+                f"{tuple(local_input.shape)}; pass weights of samples as sample_weight="
+            )
         _checked(local_input, "local_input", topology)
         check_shape(local_input, "local_input", input.shape)
     validate = validate_targets

@@ -113,7 +113,7 @@ def read_samples(
         how = Labels(on_unlabelled=on_unlabelled, on_unknown=on_unknown)
         samples = _from_arff(path, hierarchy, how, ignore, reading)
     elif hierarchy is None:
-        raise ValueError(f"{path}: expected a hierarchy beside a table, got none")
+        raise ValueError(f"{path}: expected a hierarchy beside a table, got none; pass hierarchy=")
     elif not sep:
         raise ValueError("expected a separator between the names of classes, got ''")
     else:

@@ -72,6 +72,11 @@ class Training:
         every: float = 60.0,
         progress: Progress | None = None,
     ) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(
+                f"expected a model of hierloss.models, got {type(model).__name__}; train others in "
+                "a loop of your own"
+            )
         if settings.patience is not None and valid is None:
             raise ValueError("expected validation rows beside patience, got none")
         for what, rows in (("train", train), ("valid", valid)):

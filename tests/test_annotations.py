@@ -204,6 +204,7 @@ def test_choosing(write: Write) -> None:
     assert chosen(evidence=EXPERIMENTAL) == "13"
     assert chosen(evidence={"IEA", "ND"}) == "24"
     assert chosen(aspects=["F", "C"]) == "124"
+    assert chosen(aspects=["molecular_function", "cellular_component"]) == "124"
     assert chosen(relations=["contributes_to", "RO:0002331"]) == "23"
     assert chosen(aspects=["F"], evidence=EXPERIMENTAL) == "1"
     assert chosen(evidence=[]) == ""

@@ -339,7 +339,7 @@ def test_a_class_alone(write):
         ("a,b\n", None, 1, r"header with the columns 'child' and 'parent', got ['a', 'b']; if"),
         ("# x\n\nChild,Parent\n", None, 3, "got ['Child', 'Parent']"),
         ("child,child,parent\na,b,c\n", None, 1, "got ['child', 'child', 'parent']"),
-        ("child;parent\na;b\n", None, 1, "got ['child;parent']"),
+        ("child;parent\na;b\n", None, 1, "delimiter=';'"),
         ("", None, 1, "got []"),
         ("# x\n", None, 1, "got []"),
         ("child,parent\na,b\nc\n", None, 3, "expected 2 cells (child, parent), got 1: ['c']"),

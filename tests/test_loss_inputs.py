@@ -228,6 +228,11 @@ def test_a_local_input_of_logits_is_no_probability() -> None:
         HF.hybrid_loss(p, CLOSED, DAG, local_input=torch.full((3, 5), 2.0), from_logits=False)
 
 
+def test_weights_of_samples_have_a_name() -> None:
+    with pytest.raises(ValueError, match=r"got \(3,\); pass weights of samples as sample_weight="):
+        HybridLoss(DAG)(torch.randn(3, 5), CLOSED, torch.ones(3))
+
+
 def test_local_input_has_the_shape_of_the_input() -> None:
     with pytest.raises(ValueError, match=r"local_input of shape \(3, 5\), got \(2, 5\)"):
         HF.hybrid_loss(torch.randn(3, 5), CLOSED, DAG, local_input=torch.randn(2, 5))

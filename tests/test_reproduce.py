@@ -27,6 +27,7 @@ from hierloss.paper.collected import (
     read_runs,
     stand_ins,
 )
+from hierloss.paper.curves import _hlstm
 from hierloss.paper.printed import TABLE2, printed
 from hierloss.paper.registry import entries
 from hierloss.paper.reproduce import FIGURES, TABLES, reproduce
@@ -518,6 +519,23 @@ def test_reproduce_writes_a_figure(target: str, results: Path, tmp_path: Path) -
     assert result.exit_code == 0, result.output
     assert (tmp_path / f"{target}.png").read_bytes().startswith(b"\x89PNG")
     assert "<text" in (tmp_path / f"{target}.svg").read_text()
+
+
+@pytest.mark.parametrize("target", ["table1", "fig3"])
+def test_what_needs_no_runs_asks_for_none(target: str, tmp_path: Path) -> None:
+    result = run(target, "--results", str(tmp_path / "nothing"), "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "no results" not in result.output
+
+
+def test_networks_of_another_size_are_not_the_usual_one() -> None:
+    runs = [
+        Run("HLSTM", "", "eisen_FUN", 0, 0.2, settings={"hidden": 256}),
+        Run("HLSTM", "curve", "eisen_FUN", 0, 0.25, {1: 0.2}, {"hidden": 256}),
+        *(Run("HLSTM", "large", "eisen_FUN", i, 0.05, {1: 0.05}, {"hidden": 1024}) for i in (0, 1)),
+    ]
+    assert [run.variant for run in _hlstm(runs, "eisen_FUN")] == ["curve"]
+    assert [run.variant for run in _hlstm(runs[1:2], "eisen_FUN")] == ["curve"]
 
 
 def test_reproduce_all_in_one_format_each(tmp_path: Path) -> None:

@@ -574,13 +574,16 @@ def test_every_model_is_named_in_the_help() -> None:
 def test_classes_without_a_column_follow_those_below_them(write) -> None:
     """Above a 1 they are 1, else above an unknown unknown, else 0, as those with nothing below."""
     h = Hierarchy.from_paths(["a/b/c", "a/d", "e"])
-    found = read_samples(write("u,a,a/b/c\n1,1,1\n1,1,0\n1,1,\n1,,1\n", "x.csv"), h)
+    path = write("u,a,a/b/c\n1,1,1\n1,1,0\n1,1,\n1,,1\n", "x.csv")
+    with pytest.warns(UserWarning, match=r"taken for 0 in all rows: 'e', 'a/d' \(2 of 5\)"):
+        found = read_samples(path, h)
     nan = torch.nan
     expected = [[1, 0, 1, 0, 1], [1, 0, 0, 0, 0], [1, 0, nan, 0, nan], [1, 0, 1, 0, 1]]
     assert h.names == ("a", "e", "a/b", "a/d", "a/b/c")
     assert_close(found.target, torch.tensor(expected), equal_nan=True)
 
 
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
 def test_a_class_has_one_column(write) -> None:
     h = PETS.with_aliases({"cat": "pet/cat"})
     path = write("u,pet/cat,cat\n1,1,1\n", "pets.csv")
@@ -589,6 +592,7 @@ def test_a_class_has_one_column(write) -> None:
     assert read_samples(path, h, ignore=["pet/cat"]).target.tolist() == [[True, False, True, False]]
 
 
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
 def test_unknown_labels_and_inference_upward(write) -> None:
     file = write("u,pet/cat,pet/dog\n1,1,0\n2,,0\n3,0,\n4,0,0\n,true,false\n", "pets.csv")
     found = read_samples(file, PETS)
@@ -601,6 +605,7 @@ def test_unknown_labels_and_inference_upward(write) -> None:
     fit("MLP", found, None, Settings(epochs=1), options={"hidden": 4})
 
 
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
 @pytest.mark.parametrize(
     ("text", "labels", "message"),
     [
@@ -634,8 +639,12 @@ def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None
     model, file = trained
     pets = write(table(), "pets.csv")
     named = ("--hierarchy", hierarchy, "--labels", "classes")
-    assert "expected a hierarchy" in failed("train", pets)
-    assert "column 'name', row 1: expected a finite number" in failed("train", pets, *named)
+    assert "expected a hierarchy beside a table, got none; pass --hierarchy" in failed(
+        "train", pets
+    )
+    said = failed("train", pets, *named)
+    assert "column 'name', row 1: expected a finite number" in said
+    assert "if it is no feature, pass the column as --ignore" in said
     assert "no column of labels" in failed("train", file, "--labels", "x")
     assert "expected a model of MLP" in failed("train", file, "--model", "no")
     assert "expected options of MLP" in failed("train", file, "-o", "width=3")

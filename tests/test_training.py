@@ -460,6 +460,11 @@ def test_a_stage_that_validation_rows_do_not_know_keeps_its_last_epoch() -> None
         assert_close(value, plain.model.state_dict()[name])
 
 
+def test_other_models_are_trained_elsewhere() -> None:
+    with pytest.raises(TypeError, match=r"a model of hierloss.models, got Linear; train others"):
+        training(lambda: torch.nn.Linear(3, 5))
+
+
 def test_the_best_epoch_of_a_stage_that_has_not_begun() -> None:
     with pytest.raises(ValueError, match="expected a stage that has had an epoch, got 0"):
         training(BUILD["CHMCNN"]).best_epoch()

@@ -11,6 +11,9 @@ from hierloss._input import _frames_inside
 from hierloss_adapters._annotation import ASPECTS, CODES, RELATIONS, Annotation, Parse
 from hierloss_adapters._files import Source, at, stream_lines
 
+#: What OBO files call the aspects.
+NAMESPACES = {"molecular_function": "F", "biological_process": "P", "cellular_component": "C"}
+
 OnMalformed = Literal["raise", "drop"]
 
 
@@ -73,6 +76,7 @@ def wanted(
     codes = _chosen(evidence, "evidence codes")
     names = _chosen(relations, "relations")
     letters = _chosen(aspects, "aspects")
+    letters = letters and frozenset(NAMESPACES.get(x, x) for x in letters)
     _check_known([x for x in codes or () if not x.startswith("ECO:")], CODES, "evidence codes")
     _check_known(letters or (), {"F", "P", "C"}, "aspects")
     named = None if names is None else frozenset(RELATIONS.get(x, x) for x in names)

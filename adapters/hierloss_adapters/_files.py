@@ -10,7 +10,7 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -123,6 +123,18 @@ def check_delimiter(delimiter: str) -> str:
             f"expected one character as a delimiter, such as ',' or a tab, got {delimiter!r}"
         )
     return delimiter
+
+
+def check_columns(path: Source, line: int, names: Sequence[str], delimiter: str) -> None:
+    """Raise if a header of one column reads as several."""
+    other = next((x for x in ",;\t|" if len(names) == 1 and x in names[0]), None)
+    if other is not None:
+        raise at(
+            path,
+            line,
+            f"expected columns between {delimiter!r}, got one called {names[0]!r}; pass "
+            f"delimiter={other!r}",
+        )
 
 
 def check_local(path: Source) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from hierloss import Hierarchy
-from hierloss_adapters._annotation import CODES, ECO, Annotation, Aspect, gaf, gpad
+from hierloss_adapters._annotation import CODES, ECO, Annotation, gaf, gpad
 from hierloss_adapters._annotation_rows import Format, OnMalformed, rows, wanted
 from hierloss_adapters._annotation_target import (
     Labels,
@@ -42,7 +42,7 @@ def read_gaf(
     path: Source,
     *,
     evidence: Iterable[str] | None = None,
-    aspects: Iterable[Aspect] | None = None,
+    aspects: Iterable[str] | None = None,
     relations: Iterable[str] | None = None,
     version: str | None = None,
     on_malformed: OnMalformed = "raise",
@@ -57,7 +57,7 @@ def read_gaf(
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
         evidence: The evidence codes to take, such as `EXPERIMENTAL`; all by default.
-        aspects: The aspects to take, of "F", "P" and "C".
+        aspects: The aspects to take, of "F", "P" and "C", or of the namespaces that these are.
         relations: The relations to take, such as "enables"; "" for rows that say none, which are an
             error otherwise.
         version: The version of a file whose header does not say it.
@@ -89,7 +89,7 @@ def read_gpad(
     path: Source,
     *,
     evidence: Iterable[str] | None = None,
-    aspects: Iterable[Aspect] | None = None,
+    aspects: Iterable[str] | None = None,
     relations: Iterable[str] | None = None,
     eco: Mapping[str, str] | None = None,
     version: str | None = None,
@@ -107,7 +107,7 @@ def read_gpad(
     Args:
         path: The file, plain or compressed (gzip, bzip2, xz).
         evidence: The evidence codes to take, and ECO ids that have none; all by default.
-        aspects: The aspects to take, of "F", "P" and "C".
+        aspects: The aspects to take, of "F", "P" and "C", or of the namespaces that these are.
         relations: As in `read_gaf`.
         eco: The evidence codes of further ECO ids, see `read_eco`.
         version: The version of a file whose header does not say it.

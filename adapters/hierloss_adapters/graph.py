@@ -14,7 +14,7 @@ import numpy as np
 from hierloss import Hierarchy, HierarchyError
 from hierloss._input import OnCycle, check_known, check_separator
 from hierloss_adapters import _files
-from hierloss_adapters._files import Source, at
+from hierloss_adapters._files import Source, at, check_columns
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -161,11 +161,13 @@ def read_edges(
         ...     read_edges(path)
         Hierarchy(3 classes, 2 edges, 1 root, depth 1, tree)
     """
-    rows = list(_rows(path, _delimiter(path, delimiter), encoding))
+    delimiter = _delimiter(path, delimiter)
+    rows = list(_rows(path, delimiter, encoding))
     line, first = rows[0] if rows else (1, [])
     if child == parent:
         raise ValueError(f"expected two columns, got {child!r} as child and as parent")
     if columns is None:
+        check_columns(path, line, first, delimiter)
         columns, rows = _header(path, line, first, child, parent), rows[1:]
     else:
         _check_given(columns, path, line, first, child, parent)

@@ -17,7 +17,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hierloss_adapters._files import NUMBER, Source, at, check_delimiter, kind, stream_lines
+from hierloss_adapters._files import (
+    NUMBER,
+    Source,
+    at,
+    check_columns,
+    check_delimiter,
+    kind,
+    stream_lines,
+)
 
 __all__ = ["Writer", "column_names", "index_names", "numbers", "read_table", "write_table"]
 
@@ -49,8 +57,7 @@ def column_names(
     else:
         delimiter = _delimiter(path, delimiter)
         names = next(_rows(path, encoding, delimiter), (0, []))[1]
-        if len(names) == 1:
-            _check_header(path, names[0], delimiter)
+        check_columns(path, 1, names, delimiter)
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if not names or twice is not None:
         got = "none" if twice is None else f"{twice!r} twice"
@@ -280,18 +287,6 @@ def _checked(path: Source, rows: Iterator[tuple[int, list[str]]], n: int) -> Ite
         if len(row) != n:
             raise at(path, line, f"expected {n} cells as in the header, got {len(row)}")
         yield row
-
-
-def _check_header(path: Source, name: str, delimiter: str) -> None:
-    """Raise if a header of one column reads as several."""
-    other = next((x for x in ",;\t|" if x in name), None)
-    if other is not None:
-        raise at(
-            path,
-            1,
-            f"expected columns between {delimiter!r}, got one called {name!r}; pass "
-            f"delimiter={other!r}",
-        )
 
 
 def _rows(path: Source, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -10,6 +10,7 @@ from hierloss.cli import _console, _explained
 from hierloss.paper.reproduce import FIGURES, FORMATS, TABLES
 from hierloss.paper.reproduce import reproduce as write
 
+WITHOUT_RUNS = ("table1", "fig1", "fig2", "fig3")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -43,7 +44,7 @@ def reproduce(target: str, results: Path, out: Path, formats: tuple[str, ...]) -
     Our numbers stand beside the printed ones, as far as there are results.
     """
     console = _console()
-    if not results.exists():
+    if target not in WITHOUT_RUNS and not results.exists():
         console.print(f"no results at {results}: all of ours is shown as not run\n")
     for path in write(target, results, out, formats=formats, show=console.print):
         console.print(f"Wrote {path}")
