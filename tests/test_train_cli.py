@@ -251,15 +251,6 @@ def test_names_of_an_arff_file_that_are_no_classes(write) -> None:
     assert found.target.any()
 
 
-def test_wide_tables_are_read_in_time(tmp_path) -> None:
-    """What is quadratic in the columns takes minutes here."""
-    n = 30_000
-    names = ",".join(f"x{i}" for i in range(n))
-    (tmp_path / "x.csv").write_text(f"{names},classes\n{'1,' * n}wild\n")
-    found = read_samples(tmp_path / "x.csv", PETS, labels="classes")
-    assert found.features.shape == (1, n)
-
-
 def test_a_class_left_out_has_no_prediction(write, tmp_path) -> None:
     file, saved, out = write(arff(), "pets.arff"), tmp_path / "m", tmp_path / "p.csv"
     ran("train", file, "--without", "wild", *QUICK, "--epochs", 2, "--out", saved)

@@ -161,7 +161,7 @@ def _qualifier(text: str) -> tuple[str, bool]:
     if len(relations) > 1:
         raise ValueError(f"expected one relation, with NOT| or without, got {text!r}")
     # Some files write acts_upstream_of,_positive_effect.
-    relation = relations[0].replace(" ", "_").replace(",", "") if relations else ""
+    relation = relations[0].replace(" ", "_").replace(",_", "_") if relations else ""
     return relation, "not" in parts
 
 

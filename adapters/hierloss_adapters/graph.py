@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ import numpy as np
 from hierloss import Hierarchy, HierarchyError
 from hierloss._input import OnCycle, check_known, check_separator
 from hierloss_adapters import _files
+from hierloss_adapters._edge_rows import check_given, delimiter_of, edge_rows, header, pair
 from hierloss_adapters._files import Source, at, check_columns
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ __all__ = ["from_networkx", "read_edges", "read_paths", "to_networkx", "write_ed
 
 Direction = Literal["child_to_parent", "parent_to_child"]
 Attributes = Mapping[str, Mapping[str, object]]
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 
 
 def from_networkx(
@@ -161,19 +159,19 @@ def read_edges(
         ...     read_edges(path)
         Hierarchy(3 classes, 2 edges, 1 root, depth 1, tree)
     """
-    delimiter = _delimiter(path, delimiter)
-    rows = list(_rows(path, delimiter, encoding))
+    delimiter = delimiter_of(path, delimiter)
+    rows = list(edge_rows(path, delimiter, encoding))
     line, first = rows[0] if rows else (1, [])
     if child == parent:
         raise ValueError(f"expected two columns, got {child!r} as child and as parent")
     if columns is None:
         check_columns(path, line, first, delimiter)
-        columns, rows = _header(path, line, first, child, parent), rows[1:]
+        columns, rows = header(path, line, first, child, parent), rows[1:]
     else:
-        _check_given(columns, path, line, first, child, parent)
+        check_given(columns, path, line, first, child, parent)
     ends = columns.index(child), columns.index(parent)
-    pairs = [_pair(path, line, row, columns, *ends) for line, row in rows]
-    names = dict.fromkeys(name for pair in pairs for name in pair if name)
+    pairs = [pair(path, line, row, columns, *ends) for line, row in rows]
+    names = dict.fromkeys(name for both in pairs for name in both if name)
     if not names:
         raise HierarchyError(f"{path}: expected at least one row, got none")
     edges = [(child, parent) for child, parent in pairs if parent]
@@ -196,7 +194,7 @@ def write_edges(hierarchy: Hierarchy, path: Source, *, delimiter: str | None = N
     """
     _check_writable(hierarchy)
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=_delimiter(path, delimiter), lineterminator="\n")
+    writer = csv.writer(text, delimiter=delimiter_of(path, delimiter), lineterminator="\n")
     writer.writerow(("child", "parent"))
     for name in hierarchy:
         writer.writerows((name, parent) for parent in hierarchy.parents(name) or ("",))
@@ -319,84 +317,6 @@ def _check_columns(nodes: Iterable[Any], n: int) -> None:
             f"expected integer nodes that are the columns 0 to {n - 1}, got {outside[0]!r}; if "
             "they are identifiers, rename them with networkx.relabel_nodes(graph, str)"
         )
-
-
-def _delimiter(path: Source, delimiter: str | None) -> str:
-    if delimiter is not None:
-        return _files.check_delimiter(delimiter)
-    kind = _files.kind(path)
-    if kind not in _DELIMITERS:
-        raise ValueError(
-            f"expected a file that ends in {', '.join(_DELIMITERS)}, got {str(path)!r}; "
-            "pass delimiter=',' or what else separates its cells"
-        )
-    return _DELIMITERS[kind]
-
-
-def _rows(path: Source, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    lines = _files.read_lines(path, encoding)
-    above = takewhile(lambda line: not line.strip() or line.startswith("#"), lines)
-    start = sum(1 for _ in above)
-    skip = delimiter != " "  # the blanks before a quote, which opens a cell all the same
-    reader = csv.reader(lines[start:], delimiter=delimiter, strict=True, skipinitialspace=skip)
-    line = start + 1
-    try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if cells not in ([], [""]):
-                yield line, cells
-            line = start + reader.line_num + 1
-    except csv.Error as error:
-        raise at(path, line, f"expected a row of cells, got {error}; mend its quotes") from error
-
-
-def _header(path: Source, line: int, row: list[str], child: str, parent: str) -> list[str]:
-    if row.count(child) != 1 or row.count(parent) != 1:
-        raise at(
-            path,
-            line,
-            f"expected a header with the columns {child!r} and {parent!r}, got {row}; if they are "
-            "called otherwise, pass child= and parent=, and if the file has no header, pass "
-            f"columns={(child, parent)} or columns={(parent, child)}",
-        )
-    return row
-
-
-def _check_given(
-    columns: Sequence[str], path: Source, line: int, first: list[str], child: str, parent: str
-) -> None:
-    if list(columns).count(child) != 1 or list(columns).count(parent) != 1:
-        raise ValueError(
-            f"expected columns with one {child!r} and one {parent!r}, got {columns!r}; name every "
-            f"column of the file, as {(child, 'relation', parent)}"
-        )
-    if sorted(map(str.casefold, first)) == sorted(map(str.casefold, columns)):
-        raise at(
-            path,
-            line,
-            f"expected no header, got {first}; leave columns away, and pass child= and parent= if "
-            "it calls them otherwise",
-        )
-
-
-def _pair(
-    path: Source, line: int, row: list[str], columns: Sequence[str], low: int, high: int
-) -> tuple[str, str]:
-    if len(row) != len(columns):
-        raise at(
-            path,
-            line,
-            f"expected {len(columns)} cells ({', '.join(columns)}), got {len(row)}: {row}; "
-            "mend the row, or pass another delimiter",
-        )
-    child, parent = row[low], row[high]
-    if not child:
-        raise at(path, line, f"expected a child, got an empty cell in {row}; name it")
-    if child == parent:
-        raise at(
-            path, line, f"expected two classes, got {child!r} twice; leave a root's parent empty"
-        )
-    return child, parent
 
 
 def _check_writable(names: Iterable[str]) -> None:

@@ -45,9 +45,8 @@ def local_outputs(model: Model, x: Tensor) -> Local | None:
         return None
     seen: list[Sequence[Tensor]] = []
     handle = heads.register_forward_hook(lambda module, given, logits: seen.append(given[0]))
-    with evaluating(model):
+    with handle, evaluating(model):
         logits = model(x).local_logits
-        handle.remove()
         units = [step(a) for step, a in zip(heads.transitions, seen[0], strict=True)]
     dead = torch.cat([(one == 0).all(0) for one in units]).float().mean()
     held = HF.lmc(model.unheld(logits, torch.inf), model.hierarchy, closure=True)
