@@ -114,7 +114,7 @@ class HybridLoss(_Loss):
         reduction: "mean", "sum", "batchmean" or "none".
         weight: Factor on each class, `(n,)`, finite and 0 or more.
         pos_weight: Factor on each positive class, likewise.
-        validate_targets: Check targets; by default on the CPU only.
+        validate_targets: Check targets; by default on the CPU only, and not under `torch.compile`.
 
     Example:
         >>> import torch

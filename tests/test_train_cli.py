@@ -240,6 +240,19 @@ def test_epochs_of_the_past_are_told_of_first(tmp_path) -> None:
     assert again == [1, 2, 3]
 
 
+def test_what_was_stopped_says_how_to_go_on(write, hierarchy, monkeypatch, tmp_path) -> None:
+    def stop(*_: object, state: Path, **__: object) -> None:
+        state.write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hierloss.fitting.fit", stop)
+    saved = tmp_path / "m.safetensors"
+    options = ("--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name", "--out", saved)
+    result = run("train", write(table(), "pets.csv"), *options)
+    assert result.exit_code == 1
+    assert f"stopped; what {saved}.part has goes on with the same command" in result.output
+
+
 def test_names_of_an_arff_file_that_are_no_classes(write) -> None:
     path = write(arff(), "pets.arff")
     h = Hierarchy.from_paths(["pet/cat", "wild"])
