@@ -55,6 +55,28 @@ def main() -> None:
     """Losses and constraint layers for hierarchical multi-label classification."""
 
 
+def _device(context: click.Context, option: click.Parameter, name: str) -> str:
+    """A device that a tensor can be on."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(
+            f"expected a device that is there, such as cpu, got {name!r}, and PyTorch finds none"
+        ) from error
+    return name
+
+
+DEVICE = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    help="Where to train, such as cuda.",
+)
+
+
 def _console() -> Console:
     """A console that takes names as they are, and cuts no numbers in a narrow terminal."""
     console = Console(markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hierloss.cli import KEEP, KIND, OUT_FILE, _console, _explained, apart, in_options, inspect
+from hierloss.cli import (
+    DEVICE,
+    KEEP,
+    KIND,
+    OUT_FILE,
+    _console,
+    _explained,
+    apart,
+    in_options,
+    inspect,
+)
 
 if TYPE_CHECKING:
     from hierloss._sample_labels import OnUnknown, OnUnlabelled
@@ -49,19 +59,6 @@ READING = click.option(
     help="How: encoding or delimiter of a table, such as delimiter=';'; encoding, kind, sep, "
     "zero_ends, sparse_base or on_cycle of an ARFF file; may be repeated.",
 )
-
-
-def _device(context: click.Context, option: click.Parameter, name: str) -> str:
-    """A device that a tensor can be on."""
-    import torch
-
-    try:
-        torch.zeros(1, device=name).cpu()
-    except (RuntimeError, AssertionError) as error:
-        raise click.BadParameter(
-            f"expected a device that is there, such as cpu, got {name!r}, and PyTorch finds none"
-        ) from error
-    return name
 
 
 @click.command()
@@ -112,13 +109,7 @@ def _device(context: click.Context, option: click.Parameter, name: str) -> str:
     show_default=True,
     help="Where randomness starts.",
 )
-@click.option(
-    "--device",
-    default="cpu",
-    show_default=True,
-    callback=_device,
-    help="Where to train, such as cuda.",
-)
+@DEVICE
 @click.option(
     "--out", type=OUT_FILE, default="model.safetensors", show_default=True, help="The model's file."
 )

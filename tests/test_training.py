@@ -312,7 +312,14 @@ def test_a_run_leaves_its_result_and_nothing_else(system, small, tmp_path) -> No
     local = {"auprc_local", "dead_local_units"}
     assert local & set(found) == (local if system in ("HLSTM", *HMCN) else set())
     assert found["seconds"] > 0
-    assert set(found["versions"]) == {"python", "torch", "numpy", "scikit-learn", "hierloss"}
+    assert set(found["versions"]) == {
+        "device",
+        "python",
+        "torch",
+        "numpy",
+        "scikit-learn",
+        "hierloss",
+    }
     epochs = found["settings"].get("epochs", 0)
     numbers = [epoch["epoch"] for epoch in found["curve"]]
     assert numbers == [*range(1, 1 + (sum(epochs) if isinstance(epochs, list) else epochs))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hierloss.cli import _console, _explained
+from hierloss.cli import DEVICE, _console, _explained
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -32,6 +32,7 @@ def paper() -> None:
 @click.option(
     "--states", type=FOLDER, help="Folder to go on from.  [default: runs in the cache folder]"
 )
+@DEVICE
 @click.option("--list", "only_list", is_flag=True, help="Say what is left to run, and run nothing.")
 @_explained
 def run(
@@ -42,6 +43,7 @@ def run(
     until: float | None,
     results: Path,
     states: Path | None,
+    device: str,
     only_list: bool,
 ) -> None:
     """Train systems of the paper on its data sets, the worthiest runs first.
@@ -59,7 +61,7 @@ def run(
             if not task.result(results).exists():
                 click.echo(task)
         return
-    plan = Plan(results, cache_folder() / "runs" if states is None else states)
+    plan = Plan(results, cache_folder() / "runs" if states is None else states, device=device)
     outcome = work(tasks, plan, jobs=jobs, until=until, console=_console())
     done, failed, left = (len(x) for x in outcome)
     _console().print(f"{done} runs have a result, {failed} failed, {left} are left")

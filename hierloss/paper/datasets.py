@@ -35,6 +35,10 @@ class Rows(NamedTuple):
     features: Tensor
     target: Tensor
 
+    def to(self, device: str) -> Rows:
+        """The rows on a device."""
+        return Rows(*(x.to(device) for x in self))
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -18,9 +18,11 @@ from hierloss import __version__, _safetensors
 __all__ = ["rounded", "versions", "write"]
 
 
-def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
+def versions(device: str = "cpu") -> dict[str, str]:
+    """The versions that a result depends on, and the device."""
+    place = torch.device(device)
     return {
+        "device": torch.cuda.get_device_name(place) if place.type == "cuda" else place.type,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -62,6 +62,7 @@ class Plan(NamedTuple):
             the class frequencies, and may leave it after some 30 epochs.
         study: Epochs of a study.
         every: Seconds between two writes of a state.
+        device: Where networks are trained.
     """
 
     results: Path
@@ -71,6 +72,7 @@ class Plan(NamedTuple):
     patience_on_dag: int = 50
     study: int = 100
     every: float = 60.0
+    device: str = "cpu"
 
 
 class _Fitted(NamedTuple):
@@ -144,7 +146,7 @@ class _Runner:
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
             "seconds_per_epoch": median(seconds) if seconds else None,
             "parameters": fitted.parameters,
-            "versions": versions(),
+            "versions": versions(self.plan.device),
             "curve": fitted.curve,
         }
         state.unlink(missing_ok=True)
@@ -263,15 +265,16 @@ class _Runner:
         options = {key: settings[key] for key in settings if key not in (*how, "epochs")}
         epochs = most or settings["epochs"]
         how["epochs"] = tuple(epochs) if isinstance(epochs, list) else epochs
+        device = self.plan.device
         with seeded(seed):
             model = SYSTEMS[self.task.base](
                 self.data.hierarchy, train.features.shape[1], weight=self.data.weight, **options
-            )
+            ).to(device)
         training = Training(
             model,
-            train,
+            train.to(device),
             Settings(**how, seed=seed, patience=patience),
-            valid=other if valid else None,
+            valid=other.to(device) if valid else None,
             classes=self.classes,
             state=state,
             every=self.plan.every,
@@ -281,6 +284,7 @@ class _Runner:
         total = sum(training.settings.of_stage(stage) for stage in range(model.stages))
         for _ in training.epochs():
             done = len(training.history)
+        model.cpu()
         return _Fitted(
             curve=[_point(i, epoch) for i, epoch in enumerate(training.history, 1)],
             best=tuple(training.best_epoch(stage) for stage in range(model.stages)),
