@@ -353,7 +353,8 @@ def _kept(x: Tensor | None) -> Tensor | None:
 
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
-    known = torch.amp.is_autocast_available(device)  # the device "meta" has none
+    # The device "meta" has none. Not every version of torch.compile can trace the question.
+    known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(device)
     return torch.autocast(device, enabled=False) if known else nullcontext()
 
 

@@ -65,12 +65,12 @@ def select(scores: Tensor, tables: Tensor, kind: Kind, routed: bool) -> tuple[Te
     if kind == "min":
         _by_tile(sweeps.step, PARENTS, scores, tables, values, routes)
     else:
-        best = _accumulator(scores)
+        best, up = _accumulator(scores), kind == "max"
+        width = CHILDREN if up else PARENTS
+        sign = 1 if up else -1
+        _by_tile(sweeps.arrange, width, scores, tables, best, values, routes, SIGN=sign)
         out = None, best, None, None, values, routes
-        if kind == "max":
-            _by_sample(sweeps.lead, CHILDREN, scores, tables, *out, SIGN=1, CHILDREN=True)
-        else:
-            _by_sample(sweeps.lead, PARENTS, scores, tables, *out, SIGN=-1, CHILDREN=False)
+        _by_sample(sweeps.lead, width, scores, tables, *out, SIGN=sign, CHILDREN=up)
     return values, routes if routed else routes.new_empty(0, scores.shape[1])
 
 
@@ -186,21 +186,25 @@ def _judged(
 ) -> tuple[_Judged, Tensor]:
     """All that comes before costs, and the number of known classes in each tile."""
     state, share = torch.empty_like(scores, dtype=torch.int8), _accumulator(scores)
-    lowest = torch.empty_like(scores, dtype=torch.int32) if local else None
     known = scores.new_empty(_tiles(scores, PARENTS), dtype=torch.int32)
     target = target.view(torch.uint8) if target.dtype == torch.bool else target
     weight, pos_weight = (w if w is None else w.contiguous() for w in (weight, pos_weight))
-    out = state, share, lowest, known
+    best, leader, closed = _accumulator(scores), None, None
+    if globl:
+        leader, closed = torch.empty_like(scores, dtype=torch.int32), torch.empty_like(state)
+    out = state, share, best, leader, closed, known
     _by_tile(terms.judge, PARENTS, scores, target, tables, weight, pos_weight, *out)
+    lowest = None
+    if local:
+        lowest = torch.empty_like(scores, dtype=torch.int32)
+        _by_tile(terms.lower, PARENTS, best, tables, lowest)
     if not globl:
         return _Judged(state, share, lowest), known
-    flow, closed = _accumulator(scores), torch.empty_like(state)
-    leader = torch.empty_like(scores, dtype=torch.int32)
-    # The best scores are no longer needed when what passes through takes their place.
-    way = state, flow, leader, closed, None, None
+    way = state, best, leader, closed, None, None
     _by_sample(sweeps.lead, CHILDREN, scores, tables, *way, SIGN=1, CHILDREN=True)
-    _by_sample(sweeps.pour, PARENTS, share, tables, leader, flow, None, CHILDREN=False)
-    return _Judged(state, share, lowest, flow, leader, closed), known
+    # The best scores are no longer needed when what passes through takes their place.
+    _by_sample(sweeps.pour, PARENTS, share, tables, leader, best, None, CHILDREN=False)
+    return _Judged(state, share, lowest, best, leader, closed), known
 
 
 def _validate(scores: Tensor, target: Tensor, tables: Tensor) -> None:

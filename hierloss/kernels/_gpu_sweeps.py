@@ -24,6 +24,7 @@ CHILD_START = tl.constexpr(Tables._fields.index("child_start"))
 CHILD = tl.constexpr(Tables._fields.index("child"))
 PARENT_START = tl.constexpr(Tables._fields.index("parent_start"))
 PARENT = tl.constexpr(Tables._fields.index("parent"))
+INNER = tl.constexpr(Tables._fields.index("inner"))
 
 # What a target says of a class.
 UNKNOWN = tl.constexpr(0)
@@ -147,12 +148,12 @@ def _handed(
 
 
 @triton.jit
-def _lowest(scores, tables, pos, real, col, ROWS: tl.constexpr, WIDTH: tl.constexpr):
-    """The position of the lowest of each class and its parents."""
+def _lowest(scores, tables, pos, real, column, ROWS: tl.constexpr, WIDTH: tl.constexpr):
+    """The position of the lowest of each class and its parents; scores stand as `column` says."""
     starts, listed = _lists(tables, False)
-    own = -_number(tl.load(scores + col, mask=real, other=0))
+    at = pos if column is None else tl.load(column + pos, mask=real, other=0)
+    own = -_number(tl.load(scores + at, mask=real, other=0))
     label = tl.zeros((ROWS,), tl.int32)
-    column = _table(tables, COLUMN)
     _, leader, _ = _leader(
         starts, listed, pos, real, own, label, scores, None, column, -1, ROWS, WIDTH
     )
@@ -164,11 +165,25 @@ def step(scores, tables, values, routes, n, tiles, ROWS: tl.constexpr, WIDTH: tl
     """The score and the column of the lowest of each class and its parents."""
     _, base, pos, real = _tile(n, tiles, ROWS)
     column = _table(tables, COLUMN)
+    leader = _lowest(scores + base, tables, pos, real, column, ROWS, WIDTH)
     col = tl.load(column + pos, mask=real, other=0)
-    leader = _lowest(scores + base, tables, pos, real, col, ROWS, WIDTH)
     route = tl.load(column + leader, mask=real, other=0)
     tl.store(routes + base + col, route, mask=real)
     tl.store(values + base + col, tl.load(scores + base + route, mask=real, other=0), mask=real)
+
+
+@triton.jit(do_not_specialize=["n", "tiles"])
+def arrange(
+    scores, tables, best, values, routes, n, tiles,
+    SIGN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """What `lead` begins with: each class is the best of itself."""
+    _, base, pos, real = _tile(n, tiles, ROWS)
+    col = tl.load(_table(tables, COLUMN) + pos, mask=real, other=0)
+    own = tl.load(scores + base + col, mask=real, other=0)
+    tl.store(best + base + pos, _number(own) * SIGN, mask=real)
+    tl.store(values + base + col, own, mask=real)
+    tl.store(routes + base + col, col, mask=real)
 
 
 @triton.jit(do_not_specialize=["n"])
@@ -178,20 +193,22 @@ def lead(
 ):  # fmt: skip
     """The best of each class and its neighbours, theirs, and so on.
 
-    Without states, the score and the column at the end of the way are stored. With states, a
-    positive class is led by positive ones; the position of the neighbour on the way is stored,
-    and whether a class is positive or has a positive descendant.
+    Of a class without neighbours all is there already. Without states, the score and the column at
+    the end of the way are stored. With states, a positive class is led by positive ones; the
+    position of the neighbour on the way is stored, and whether a class is positive or has a
+    positive descendant.
     """
     base = tl.program_id(0).to(tl.int64) * n
     starts, listed = _lists(tables, CHILDREN)
     column = _table(tables, COLUMN)
     level = _table(tables, LEVEL)
+    inner = _table(tables, INNER)
     levels = tl.load(tables + LEVEL) - 1
     below = None if state is None else closed + base
-    for i in range(levels):
+    for i in range(1, levels):
         depth = levels - 1 - i if CHILDREN else i
         stop = tl.load(level + depth + 1)
-        for start in range(tl.load(level + depth), stop, ROWS):
+        for start in range(tl.load((inner if CHILDREN else level) + depth), stop, ROWS):
             pos = start + tl.arange(0, ROWS)
             real = pos < stop
             col = tl.load(column + pos, mask=real, other=0)
@@ -264,17 +281,19 @@ def pour(
 ):  # fmt: skip
     """What passes through each class, if each hands all that it has to the class that leads it.
 
-    With `out`, the shares are in columns, and what stays is put out there.
+    With `out`, the shares are in columns, and what stays is put out there. Without it, classes
+    without children are left out: nothing depends on what passes through them.
     """
     base = tl.program_id(0).to(tl.int64) * n
     starts, listed = _lists(tables, CHILDREN)
     column = _table(tables, COLUMN)
     level = _table(tables, LEVEL)
+    begin = _table(tables, INNER) if out is None else level
     levels = tl.load(tables + LEVEL) - 1
     for i in range(levels):
         depth = levels - 1 - i if CHILDREN else i
         stop = tl.load(level + depth + 1)
-        for start in range(tl.load(level + depth), stop, ROWS):
+        for start in range(tl.load(begin + depth), stop, ROWS):
             pos = start + tl.arange(0, ROWS)
             real = pos < stop
             at = pos

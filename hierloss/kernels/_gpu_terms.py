@@ -18,6 +18,7 @@ from hierloss.kernels._gpu_sweeps import (
     _handed,
     _lists,
     _lowest,
+    _neighbours,
     _number,
     _table,
     _tile,
@@ -26,12 +27,12 @@ from hierloss.kernels._gpu_sweeps import (
 
 @triton.jit(do_not_specialize=["n", "tiles"])
 def judge(
-    scores, target, tables, weight, pos_weight, state, share, lowest, known, n, tiles,
+    scores, target, tables, weight, pos_weight, state, share, best, leader, closed, known, n, tiles,
     ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """What a target says of each class, the weight of its term, and how many classes are known.
 
-    With `lowest`, also the position of the lowest of each class and its parents.
+    Also what `lead` begins with: the scores by position, and each class led by itself.
     """
     _, base, pos, real = _tile(n, tiles, ROWS)
     col = tl.load(_table(tables, COLUMN) + pos, mask=real, other=0)
@@ -49,9 +50,19 @@ def judge(
     tl.store(state + base + pos, said, mask=real)
     tl.store(share + base + pos, tl.where((y == 0) | (y == 1), factor, 0), mask=real)
     tl.store(known + tl.program_id(0), tl.sum((real & (said != UNKNOWN)).to(tl.int32), 0))
-    if lowest is not None:
-        leader = _lowest(scores + base, tables, pos, real, col, ROWS, WIDTH)
-        tl.store(lowest + base + pos, leader, mask=real)
+    own = _number(tl.load(scores + base + col, mask=real, other=0))
+    tl.store(best + base + pos, own, mask=real)
+    if leader is not None:
+        tl.store(leader + base + pos, pos, mask=real)
+        tl.store(closed + base + pos, said == POSITIVE, mask=real)
+
+
+@triton.jit(do_not_specialize=["n", "tiles"])
+def lower(scores, tables, lowest, n, tiles, ROWS: tl.constexpr, WIDTH: tl.constexpr):
+    """The position of the lowest of each class and its parents, of scores by position."""
+    _, base, pos, real = _tile(n, tiles, ROWS)
+    leader = _lowest(scores + base, tables, pos, real, None, ROWS, WIDTH)
+    tl.store(lowest + base + pos, leader, mask=real)
 
 
 @triton.jit
@@ -76,20 +87,28 @@ def settle(
     said = tl.load(state + base + pos, mask=real, other=0)
     p = tl.zeros((ROWS,), share.dtype.element_ty)
     q = tl.zeros((ROWS,), share.dtype.element_ty)
+    has = tl.load(share + base + pos, mask=real, other=0)
+    starts, listed = _lists(tables, True)
+    _, children, _ = _neighbours(starts, listed, pos, real)
     if leader is not None:
         own = real & (tl.load(leader + base + pos, mask=real, other=-1) == pos)
-        passed = tl.load(flow + base + pos, mask=own, other=0) * tl.full((), globl, p.dtype)
+        # `pour` has left out the classes without children.
+        outer = real & (children == 0)
+        to = leader + base
+        begin, parent = _lists(tables, False)
+        got, _ = _handed(begin, parent, pos, outer, pos, to, flow + base, None, None, ROWS, WIDTH)
+        passed = tl.load(flow + base + pos, mask=own & (children > 0), other=0)
+        passed = tl.where(outer, has + got, passed) * tl.full((), globl, p.dtype)
         up = tl.load(closed + base + pos, mask=own, other=0) != 0
         p += tl.where(up, passed, 0)
         q += tl.where(up, 0, passed)
     if lowest is not None:
-        starts, listed = _lists(tables, True)
         above, below = _handed(
             starts, listed, pos, real, pos, lowest + base, share + base, state + base, None,
             ROWS, WIDTH,
         )  # fmt: skip
         own = real & (tl.load(lowest + base + pos, mask=real, other=-1) == pos)
-        kept = tl.load(share + base + pos, mask=own, other=0)
+        kept = tl.where(own, has, 0)
         factor = tl.full((), local, p.dtype)
         p += (above + tl.where(said == POSITIVE, kept, 0)) * factor
         q += (below + tl.where(said == NEGATIVE, kept, 0)) * factor

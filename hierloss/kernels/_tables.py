@@ -29,6 +29,7 @@ class Tables(NamedTuple, Generic[Array]):
         parent_start: Where the parents of each position start in `parent`, and where they end.
         parent: Positions of parents, those of one class in the order of their columns.
         parent_edge: The number of each entry of `parent` in the lists of children.
+        inner: Where in each level the classes that have children start; those without come first.
     """
 
     level: Array
@@ -40,6 +41,7 @@ class Tables(NamedTuple, Generic[Array]):
     parent_start: Array
     parent: Array
     parent_edge: Array
+    inner: Array
 
 
 def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
@@ -53,8 +55,9 @@ def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
     rank[column] = np.arange(n)
     downward = np.lexsort((child, rank[parent]))
     upward = np.lexsort((parent, rank[child]))
+    level = np.searchsorted(levels[column], np.arange(levels.max(initial=-1) + 2))
     tables = Tables(
-        level=np.searchsorted(levels[column], np.arange(levels.max(initial=-1) + 2)),
+        level=level,
         column=column,
         rank=rank,
         child_start=_starts(children[column]),
@@ -63,6 +66,7 @@ def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
         parent_start=_starts(parents[column]),
         parent=rank[parent[upward]],
         parent_edge=_inverse(downward)[upward],
+        inner=level[:-1] + np.bincount(levels[children == 0], minlength=len(level) - 1),
     )
     lengths = np.array([len(table) for table in tables])
     return np.concatenate([lengths, *tables]).astype(np.int32)
