@@ -32,6 +32,7 @@ from hierloss.kernels import _gpu as gpu  # noqa: E402  # it imports Triton
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 needs_gpu = pytest.mark.skipif(INTERPRETED, reason="the interpreter is no GPU")
 KINDS = ["max", "min", "min_all"]
+LARGEST = max(x.rows for x in vars(gpu).values() if isinstance(x, gpu.Tile))
 REDUCTIONS = ["mean", "sum", "batchmean"]
 floats = pytest.mark.parametrize(
     "dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str
@@ -207,7 +208,7 @@ def test_select_knows_chains_and_stars(kind: str, p: Problem) -> None:
 
 @kinds
 def test_select_goes_over_many_tiles(kind: str) -> None:
-    h = random_dag(3 * gpu.TILE // gpu.PARENTS)
+    h = random_dag(3 * LARGEST)
     scores = torch.randint(-99, 99, (2, len(h))).float()
     assert torch.equal(select(scores, h, kind)[1].long(), routes_of(scores, h, kind))
 
@@ -235,7 +236,7 @@ def test_scatter_gives_each_class_what_it_decided(kind: str, dtype: torch.dtype,
 
 @kinds
 def test_scatter_goes_over_many_tiles(kind: str) -> None:
-    h = random_dag(3 * gpu.TILE // gpu.PARENTS)
+    h = random_dag(3 * LARGEST)
     routes = routes_of(torch.randint(-99, 99, (2, len(h))).float(), h, kind)
     grad = torch.randint(-9, 9, routes.shape).float()
     expected = torch.zeros_like(grad).scatter_add_(1, routes, grad)
@@ -447,7 +448,7 @@ def test_validates_when_it_is_told_to(shares, last: list[float], right: bool) ->
 
 
 def test_goes_over_many_tiles_and_is_the_same_again() -> None:
-    h = random_dag(3 * gpu.TILE // gpu.PARENTS)
+    h = random_dag(3 * LARGEST)
     scores = torch.randn(2, len(h))
     target = h.close(torch.rand(2, len(h)) < 0.01)
     o = Options(weight=torch.rand(len(h)), sample_weight=torch.rand(2))

@@ -21,11 +21,34 @@ __all__ = ["counts", "loss", "scatter", "select"]
 
 Kind = Literal["max", "min", "min_all"]
 
-# A program looks at this many neighbours at once, of so many for each class. Children are far more
-# unevenly spread than parents: in the Gene Ontology up to 426 and 11.
-TILE = 2048
-CHILDREN = 8
-PARENTS = 2
+
+class Tile(NamedTuple):
+    """What a program looks at at once, powers of two.
+
+    Attributes:
+        rows: So many classes, at most.
+        width: So many neighbours of each.
+        warps: What looks at them.
+    """
+
+    rows: int
+    width: int
+    warps: int
+
+
+# Children are far more unevenly spread than parents: in the Gene Ontology up to 426 and 11.
+ARRANGE = Tile(1024, 1, 8)
+JUDGE = Tile(1024, 1, 8)
+LOWER = Tile(1024, 2, 16)
+LEAD = Tile(256, 8, 16)
+LEAD_BY_PARENTS = Tile(1024, 2, 16)
+POUR = Tile(1024, 2, 16)
+POUR_BY_CHILDREN = Tile(256, 8, 16)
+SETTLE = Tile(256, 8, 16)
+TRACE = Tile(256, 8, 16)
+TRACE_BY_PARENTS = Tile(1024, 2, 16)
+HAND = Tile(256, 8, 16)
+STEP = Tile(1024, 2, 16)
 
 
 class _Judged(NamedTuple):
@@ -63,14 +86,13 @@ def select(scores: Tensor, tables: Tensor, kind: Kind, routed: bool) -> tuple[Te
     """
     values, routes = torch.empty_like(scores), torch.empty_like(scores, dtype=torch.int32)
     if kind == "min":
-        _by_tile(sweeps.step, PARENTS, scores, tables, values, routes)
+        _by_tile(sweeps.step, STEP, scores, tables, values, routes)
     else:
         best, up = _accumulator(scores), kind == "max"
-        width = CHILDREN if up else PARENTS
-        sign = 1 if up else -1
-        _by_tile(sweeps.arrange, width, scores, tables, best, values, routes, SIGN=sign)
+        tile, sign = (LEAD, 1) if up else (LEAD_BY_PARENTS, -1)
+        _by_tile(sweeps.arrange, ARRANGE, scores, tables, best, values, routes, SIGN=sign)
         out = None, best, None, None, values, routes
-        _by_sample(sweeps.lead, width, scores, tables, *out, SIGN=sign, CHILDREN=up)
+        _by_sample(sweeps.lead, tile, scores, tables, *out, SIGN=sign, CHILDREN=up)
     return values, routes if routed else routes.new_empty(0, scores.shape[1])
 
 
@@ -85,12 +107,13 @@ def scatter(grad: Tensor, routes: Tensor, tables: Tensor, kind: Kind) -> Tensor:
     """
     out = torch.empty_like(grad)
     if kind == "min":
-        _by_tile(sweeps.hand, CHILDREN, grad, routes, tables, out)
+        _by_tile(sweeps.hand, HAND, grad, routes, tables, out)
         return out
     leader, flow = torch.empty_like(routes), _accumulator(grad)
-    up, down = (CHILDREN, PARENTS) if kind == "max" else (PARENTS, CHILDREN)
-    _by_tile(sweeps.trace, up, routes, tables, leader, CHILDREN=kind == "max")
-    _by_sample(sweeps.pour, down, grad, tables, leader, flow, out, CHILDREN=kind != "max")
+    up = kind == "max"
+    tracing, pouring = (TRACE, POUR) if up else (TRACE_BY_PARENTS, POUR_BY_CHILDREN)
+    _by_tile(sweeps.trace, tracing, routes, tables, leader, CHILDREN=up)
+    _by_sample(sweeps.pour, pouring, grad, tables, leader, flow, out, CHILDREN=not up)
     return out
 
 
@@ -120,7 +143,7 @@ def counts(
     judged, _ = _judged(scores, target, tables, weight, pos_weight, local, globl)
     p, n = _accumulator(scores), _accumulator(scores)
     out = None, p, n, None, None
-    _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
+    _by_tile(terms.settle, SETTLE, scores, tables, *judged, local, globl, *out)
     return p, n
 
 
@@ -167,11 +190,11 @@ def loss(
     divisor = known.sum() if reduction == "mean" else known.new_full((), expected)
     divisor = divisor.clamp_(min=1).to(_precision(scores))
     slopes = torch.empty_like(scores if gradient else scores[:0], dtype=slope_type(scores))
-    total = divisor.new_empty(_tiles(scores, CHILDREN))
+    total = divisor.new_empty(_tiles(scores, SETTLE))
     if sample_weight is not None:
         sample_weight = sample_weight.contiguous()
     out = sample_weight, None, None, total, slopes if gradient else None
-    _by_tile(terms.settle, CHILDREN, scores, tables, *judged, local, globl, *out)
+    _by_tile(terms.settle, SETTLE, scores, tables, *judged, local, globl, *out)
     return total.sum() / divisor, slopes, 1 / divisor
 
 
@@ -186,24 +209,24 @@ def _judged(
 ) -> tuple[_Judged, Tensor]:
     """All that comes before costs, and the number of known classes in each tile."""
     state, share = torch.empty_like(scores, dtype=torch.int8), _accumulator(scores)
-    known = scores.new_empty(_tiles(scores, PARENTS), dtype=torch.int32)
+    known = scores.new_empty(_tiles(scores, JUDGE), dtype=torch.int32)
     target = target.view(torch.uint8) if target.dtype == torch.bool else target
     weight, pos_weight = (w if w is None else w.contiguous() for w in (weight, pos_weight))
     best, leader, closed = _accumulator(scores), None, None
     if globl:
         leader, closed = torch.empty_like(scores, dtype=torch.int32), torch.empty_like(state)
     out = state, share, best, leader, closed, known
-    _by_tile(terms.judge, PARENTS, scores, target, tables, weight, pos_weight, *out)
+    _by_tile(terms.judge, JUDGE, scores, target, tables, weight, pos_weight, *out)
     lowest = None
     if local:
         lowest = torch.empty_like(scores, dtype=torch.int32)
-        _by_tile(terms.lower, PARENTS, best, tables, lowest)
+        _by_tile(terms.lower, LOWER, best, tables, lowest)
     if not globl:
         return _Judged(state, share, lowest), known
     way = state, best, leader, closed, None, None
-    _by_sample(sweeps.lead, CHILDREN, scores, tables, *way, SIGN=1, CHILDREN=True)
+    _by_sample(sweeps.lead, LEAD, scores, tables, *way, SIGN=1, CHILDREN=True)
     # The best scores are no longer needed when what passes through takes their place.
-    _by_sample(sweeps.pour, PARENTS, share, tables, leader, best, None, CHILDREN=False)
+    _by_sample(sweeps.pour, POUR, share, tables, leader, best, None, CHILDREN=False)
     return _Judged(state, share, lowest, best, leader, closed), known
 
 
@@ -222,35 +245,35 @@ def _accumulator(scores: Tensor) -> Tensor:
     return torch.empty_like(scores, dtype=_precision(scores))
 
 
-def _rows(n: int, width: int) -> int:
+def _rows(n: int, tile: Tile) -> int:
     """The classes of a tile, a power of two."""
-    return min(TILE // width, 1 << (n - 1).bit_length())
+    return min(tile.rows, 1 << (n - 1).bit_length())
 
 
-def _tiles(scores: Tensor, width: int) -> int:
+def _tiles(scores: Tensor, tile: Tile) -> int:
     """The number of tiles of a batch."""
     samples, n = scores.shape
-    return samples * -(-n // _rows(n, width)) if n else 0
+    return samples * -(-n // _rows(n, tile)) if n else 0
 
 
-def _by_tile(kernel: Any, width: int, scores: Tensor, *args: object, **options: object) -> None:
-    tiles = _tiles(scores, width)
+def _by_tile(kernel: Any, tile: Tile, scores: Tensor, *args: object, **options: object) -> None:
+    tiles = _tiles(scores, tile)
     if tiles:
         options["tiles"] = tiles // scores.shape[0]
-        _launch(kernel, width, tiles, scores, *args, **options)
+        _launch(kernel, tile, tiles, scores, *args, **options)
 
 
-def _by_sample(kernel: Any, width: int, scores: Tensor, *args: object, **options: object) -> None:
+def _by_sample(kernel: Any, tile: Tile, scores: Tensor, *args: object, **options: object) -> None:
     if scores.numel():
-        _launch(kernel, width, scores.shape[0], scores, *args, **options)
+        _launch(kernel, tile, scores.shape[0], scores, *args, **options)
 
 
 def _launch(
-    kernel: Any, width: int, programs: int, scores: Tensor, *args: object, **options: object
+    kernel: Any, tile: Tile, programs: int, scores: Tensor, *args: object, **options: object
 ) -> None:
     n = scores.shape[1]
-    rows = _rows(n, width)
-    warps = min(16, max(1, rows * width // 128))
-    options |= {"ROWS": rows, "WIDTH": width, "num_warps": warps, "enable_fp_fusion": False}
+    rows = _rows(n, tile)
+    warps = max(1, tile.warps * rows // tile.rows)
+    options |= {"ROWS": rows, "WIDTH": tile.width, "num_warps": warps, "enable_fp_fusion": False}
     with torch.cuda.device(scores.get_device()):  # Triton knows the current one only
         kernel[(programs,)](scores, *args, n=n, **options)
