@@ -39,12 +39,12 @@ class Tile(NamedTuple):
 # Children are far more unevenly spread than parents: in the Gene Ontology up to 426 and 11.
 ARRANGE = Tile(1024, 1, 8)
 JUDGE = Tile(1024, 1, 8)
-LOWER = Tile(1024, 2, 16)
-LEAD = Tile(256, 8, 16)
+LOWER = Tile(512, 1, 4)
+LEAD = Tile(1024, 4, 32)
 LEAD_BY_PARENTS = Tile(1024, 2, 16)
-POUR = Tile(1024, 2, 16)
+POUR = Tile(1024, 1, 16)
 POUR_BY_CHILDREN = Tile(256, 8, 16)
-SETTLE = Tile(256, 8, 16)
+SETTLE = Tile(256, 4, 8)
 TRACE = Tile(256, 8, 16)
 TRACE_BY_PARENTS = Tile(1024, 2, 16)
 HAND = Tile(256, 8, 16)
@@ -215,7 +215,7 @@ def _judged(
     best, leader, closed = _accumulator(scores), None, None
     if globl:
         leader, closed = torch.empty_like(scores, dtype=torch.int32), torch.empty_like(state)
-    out = state, share, best, leader, closed, known
+    out = state, share, best, closed, known
     _by_tile(terms.judge, JUDGE, scores, target, tables, weight, pos_weight, *out)
     lowest = None
     if local:
@@ -247,7 +247,7 @@ def _accumulator(scores: Tensor) -> Tensor:
 
 def _rows(n: int, tile: Tile) -> int:
     """The classes of a tile, a power of two."""
-    return min(tile.rows, 1 << (n - 1).bit_length())
+    return min(tile.rows, max(64, 1 << (n - 1).bit_length()))
 
 
 def _tiles(scores: Tensor, tile: Tile) -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from hierloss.kernels import _tables
 from hierloss.kernels._tables import Tables
 
 FIELDS = tl.constexpr(len(Tables._fields))
@@ -24,7 +25,9 @@ CHILD_START = tl.constexpr(Tables._fields.index("child_start"))
 CHILD = tl.constexpr(Tables._fields.index("child"))
 PARENT_START = tl.constexpr(Tables._fields.index("parent_start"))
 PARENT = tl.constexpr(Tables._fields.index("parent"))
-INNER = tl.constexpr(Tables._fields.index("inner"))
+KIND = tl.constexpr(Tables._fields.index("kind"))
+TILES = tl.constexpr(Tables._fields.index("tile"))
+KINDS = tl.constexpr(_tables.KINDS)
 
 # What a target says of a class.
 UNKNOWN = tl.constexpr(0)
@@ -186,6 +189,39 @@ def arrange(
     tl.store(routes + base + col, col, mask=real)
 
 
+@triton.jit
+def _lead(
+    first, stop, base, scores, tables, state, best, leader, closed, values, routes,
+    SIGN: tl.constexpr, CHILDREN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """`lead` for classes of one level, at positions from first to stop."""
+    starts, listed = _lists(tables, CHILDREN)
+    column = _table(tables, COLUMN)
+    below = None if state is None else closed + base
+    for start in range(first, stop, ROWS):
+        pos = start + tl.arange(0, ROWS)
+        real = pos < stop
+        col = tl.load(column + pos, mask=real, other=0)
+        own = _number(tl.load(scores + base + col, mask=real, other=0)) * SIGN
+        label = tl.zeros((ROWS,), tl.int32)
+        if state is not None:
+            label = (tl.load(state + base + pos, mask=real, other=0) == POSITIVE).to(tl.int32)
+        top, to, label = _leader(
+            starts, listed, pos, real, own, label, best + base, below, None, 1, ROWS, WIDTH
+        )
+        tl.store(best + base + pos, top, mask=real)
+        if state is not None:
+            tl.store(leader + base + pos, to, mask=real)
+            tl.store(closed + base + pos, label, mask=real)
+        else:
+            on = real & (to != pos)
+            route = tl.load(column + to, mask=on, other=0)
+            route = tl.where(on, tl.load(routes + base + route, mask=on, other=0), col)
+            value = tl.load(scores + base + route, mask=real, other=0)
+            tl.store(routes + base + col, route, mask=real)
+            tl.store(values + base + col, value, mask=real)
+
+
 @triton.jit(do_not_specialize=["n"])
 def lead(
     scores, tables, state, best, leader, closed, values, routes, n,
@@ -199,37 +235,27 @@ def lead(
     positive descendant.
     """
     base = tl.program_id(0).to(tl.int64) * n
-    starts, listed = _lists(tables, CHILDREN)
-    column = _table(tables, COLUMN)
     level = _table(tables, LEVEL)
-    inner = _table(tables, INNER)
+    kind = _table(tables, KIND)
     levels = tl.load(tables + LEVEL) - 1
-    below = None if state is None else closed + base
     for i in range(1, levels):
         depth = levels - 1 - i if CHILDREN else i
         stop = tl.load(level + depth + 1)
-        for start in range(tl.load((inner if CHILDREN else level) + depth), stop, ROWS):
-            pos = start + tl.arange(0, ROWS)
-            real = pos < stop
-            col = tl.load(column + pos, mask=real, other=0)
-            own = _number(tl.load(scores + base + col, mask=real, other=0)) * SIGN
-            label = tl.zeros((ROWS,), tl.int32)
-            if state is not None:
-                label = (tl.load(state + base + pos, mask=real, other=0) == POSITIVE).to(tl.int32)
-            top, to, label = _leader(
-                starts, listed, pos, real, own, label, best + base, below, None, 1, ROWS, WIDTH
-            )
-            tl.store(best + base + pos, top, mask=real)
-            if state is not None:
-                tl.store(leader + base + pos, to, mask=real)
-                tl.store(closed + base + pos, label, mask=real)
-            else:
-                on = real & (to != pos)
-                route = tl.load(column + to, mask=on, other=0)
-                route = tl.where(on, tl.load(routes + base + route, mask=on, other=0), col)
-                value = tl.load(scores + base + route, mask=real, other=0)
-                tl.store(routes + base + col, route, mask=real)
-                tl.store(values + base + col, value, mask=real)
+        if CHILDREN:
+            for k in tl.static_range(1, KINDS):
+                first = tl.load(kind + depth * KINDS + k)
+                last = stop
+                if k + 1 < KINDS:
+                    last = tl.load(kind + depth * KINDS + k + 1)
+                _lead(
+                    first, last, base, scores, tables, state, best, leader, closed, values, routes,
+                    SIGN, True, ROWS * WIDTH >> 2 * k, 1 << 2 * k,
+                )  # fmt: skip
+        else:
+            _lead(
+                tl.load(level + depth), stop, base, scores, tables, state, best, leader, closed,
+                values, routes, SIGN, False, ROWS, WIDTH,
+            )  # fmt: skip
         tl.debug_barrier()
 
 
@@ -288,12 +314,13 @@ def pour(
     starts, listed = _lists(tables, CHILDREN)
     column = _table(tables, COLUMN)
     level = _table(tables, LEVEL)
-    begin = _table(tables, INNER) if out is None else level
+    kind = _table(tables, KIND)
     levels = tl.load(tables + LEVEL) - 1
     for i in range(levels):
         depth = levels - 1 - i if CHILDREN else i
         stop = tl.load(level + depth + 1)
-        for start in range(tl.load(begin + depth), stop, ROWS):
+        first = tl.load(kind + depth * KINDS + 1 if out is None else level + depth)
+        for start in range(first, stop, ROWS):
             pos = start + tl.arange(0, ROWS)
             real = pos < stop
             at = pos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +13,11 @@ from hierloss._dag import Ints
 __all__ = ["Tables", "pack", "unpack"]
 
 Array = TypeVar("Array")
+
+#: Children of a class, at most, of each kind but the last; a class of kind k has up to 4**k.
+MOST = (0, 4, 16, 64)
+KINDS = len(MOST) + 1
+TILE = 1024
 
 
 class Tables(NamedTuple, Generic[Array]):
@@ -29,7 +35,10 @@ class Tables(NamedTuple, Generic[Array]):
         parent_start: Where the parents of each position start in `parent`, and where they end.
         parent: Positions of parents, those of one class in the order of their columns.
         parent_edge: The number of each entry of `parent` in the lists of children.
-        inner: Where in each level the classes that have children start; those without come first.
+        kind: Where in each level the classes of each kind start, by the number of their children:
+            none, up to 4, 16 and 64, and more. Those with fewer come first.
+        tile: Classes of one level and kind that are looked at together, so that `TILE` children
+            are: where they start, where they end, and the kind.
     """
 
     level: Array
@@ -41,7 +50,8 @@ class Tables(NamedTuple, Generic[Array]):
     parent_start: Array
     parent: Array
     parent_edge: Array
-    inner: Array
+    kind: Array
+    tile: Array
 
 
 def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
@@ -56,6 +66,9 @@ def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
     downward = np.lexsort((child, rank[parent]))
     upward = np.lexsort((parent, rank[child]))
     level = np.searchsorted(levels[column], np.arange(levels.max(initial=-1) + 2))
+    kinds = np.searchsorted(MOST, children)
+    numbers = np.bincount(levels * KINDS + kinds, minlength=KINDS * (len(level) - 1))
+    kind = np.cumsum(np.column_stack([level[:-1], numbers.reshape(-1, KINDS)]), 1)
     tables = Tables(
         level=level,
         column=column,
@@ -66,10 +79,23 @@ def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
         parent_start=_starts(parents[column]),
         parent=rank[parent[upward]],
         parent_edge=_inverse(downward)[upward],
-        inner=level[:-1] + np.bincount(levels[children == 0], minlength=len(level) - 1),
+        kind=kind[:, :-1].ravel(),
+        tile=_tiles(kind).ravel(),
     )
     lengths = np.array([len(table) for table in tables])
     return np.concatenate([lengths, *tables]).astype(np.int32)
+
+
+def _tiles(kind: Ints) -> Ints:
+    """The tiles, of where the kinds of each level start and the last one ends."""
+    found = [
+        (start, min(start + rows, stop), k)
+        for bounds in kind.tolist()
+        for k, (first, stop) in enumerate(pairwise(bounds))
+        for rows in [TILE >> 2 * k]
+        for start in range(first, stop, rows)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
 def unpack(flat: Any) -> Tables[Any]:
