@@ -29,26 +29,33 @@ class Tile(NamedTuple):
         rows: So many classes, at most.
         width: So many neighbours of each.
         warps: What looks at them.
+        registers: Of a thread, at most: more threads fit then.
     """
 
     rows: int
     width: int
     warps: int
+    registers: int | None = None
 
 
-# Children are far more unevenly spread than parents: in the Gene Ontology up to 426 and 11.
+# Lists of children are of very different length, in the Gene Ontology of up to 426, those of
+# parents are not, of up to 11.
 ARRANGE = Tile(1024, 1, 8)
-JUDGE = Tile(1024, 1, 8)
+JUDGE = Tile(2048, 1, 16)
 LOWER = Tile(512, 1, 4)
-LEAD = Tile(1024, 4, 32)
+LEAD = Tile(512, 4, 8)
+LEAD_OF_MANY = Tile(256, 4, 4)
 LEAD_BY_PARENTS = Tile(1024, 2, 16)
 POUR = Tile(1024, 1, 16)
 POUR_BY_CHILDREN = Tile(256, 8, 16)
-SETTLE = Tile(256, 4, 8)
+SETTLE = Tile(256, 4, 4, registers=64)
 TRACE = Tile(256, 8, 16)
 TRACE_BY_PARENTS = Tile(1024, 2, 16)
 HAND = Tile(256, 8, 16)
 STEP = Tile(1024, 2, 16)
+
+#: So many samples keep a GPU busy by themselves.
+MANY = 256
 
 
 class _Judged(NamedTuple):
@@ -89,7 +96,7 @@ def select(scores: Tensor, tables: Tensor, kind: Kind, routed: bool) -> tuple[Te
         _by_tile(sweeps.step, STEP, scores, tables, values, routes)
     else:
         best, up = _accumulator(scores), kind == "max"
-        tile, sign = (LEAD, 1) if up else (LEAD_BY_PARENTS, -1)
+        tile, sign = (_lead(scores), 1) if up else (LEAD_BY_PARENTS, -1)
         _by_tile(sweeps.arrange, ARRANGE, scores, tables, best, values, routes, SIGN=sign)
         out = None, best, None, None, values, routes
         _by_sample(sweeps.lead, tile, scores, tables, *out, SIGN=sign, CHILDREN=up)
@@ -224,7 +231,7 @@ def _judged(
     if not globl:
         return _Judged(state, share, lowest), known
     way = state, best, leader, closed, None, None
-    _by_sample(sweeps.lead, LEAD, scores, tables, *way, SIGN=1, CHILDREN=True)
+    _by_sample(sweeps.lead, _lead(scores), scores, tables, *way, SIGN=1, CHILDREN=True)
     # The best scores are no longer needed when what passes through takes their place.
     _by_sample(sweeps.pour, POUR, share, tables, leader, best, None, CHILDREN=False)
     return _Judged(state, share, lowest, best, leader, closed), known
@@ -243,6 +250,10 @@ def _precision(scores: Tensor) -> torch.dtype:
 
 def _accumulator(scores: Tensor) -> Tensor:
     return torch.empty_like(scores, dtype=_precision(scores))
+
+
+def _lead(scores: Tensor) -> Tile:
+    return LEAD if len(scores) < MANY else LEAD_OF_MANY
 
 
 def _rows(n: int, tile: Tile) -> int:
@@ -275,5 +286,7 @@ def _launch(
     rows = _rows(n, tile)
     warps = max(1, tile.warps * rows // tile.rows)
     options |= {"ROWS": rows, "WIDTH": tile.width, "num_warps": warps, "enable_fp_fusion": False}
+    if tile.registers is not None:
+        options["maxnreg"] = tile.registers
     with torch.cuda.device(scores.get_device()):  # Triton knows the current one only
         kernel[(programs,)](scores, *args, n=n, **options)

@@ -21,6 +21,7 @@ from hierloss.kernels._tables import Tables
 FIELDS = tl.constexpr(len(Tables._fields))
 LEVEL = tl.constexpr(Tables._fields.index("level"))
 COLUMN = tl.constexpr(Tables._fields.index("column"))
+RANK = tl.constexpr(Tables._fields.index("rank"))
 CHILD_START = tl.constexpr(Tables._fields.index("child_start"))
 CHILD = tl.constexpr(Tables._fields.index("child"))
 PARENT_START = tl.constexpr(Tables._fields.index("parent_start"))
@@ -73,17 +74,20 @@ def _beats(new, old):
 
 
 @triton.jit
-def _neighbours(starts, listed, pos, real):
-    """Where the neighbours of each class are listed, how many, and how many at most."""
+def _neighbours(starts, listed, pos, real, WIDTH: tl.constexpr, MORE: tl.constexpr):
+    """Where the neighbours of each class are listed, how many, and a bound, MORE than WIDTH or not.
+
+    The bound takes long to find, so that it pays to know one.
+    """
     first = tl.load(starts + pos, mask=real, other=0)
     count = tl.load(starts + pos + 1, mask=real, other=0) - first
-    return listed + first, count, tl.max(count, 0)
+    return listed + first, count, tl.max(count, 0) if MORE else WIDTH
 
 
 @triton.jit
 def _leader(
     starts, listed, pos, real, own, label, value, closed, column,
-    SIGN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+    SIGN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, MORE: tl.constexpr,
 ):  # fmt: skip
     """The best of each class and its neighbours: by label if there are labels, then by value.
 
@@ -93,7 +97,7 @@ def _leader(
     Returns:
         The value, the position and the label of the leader.
     """
-    near, count, most = _neighbours(starts, listed, pos, real)
+    near, count, most = _neighbours(starts, listed, pos, real, WIDTH, MORE)
     lane = tl.arange(0, WIDTH)[None, :]
     best = tl.broadcast_to(own[:, None], (ROWS, WIDTH))
     rank = tl.broadcast_to(label[:, None], (ROWS, WIDTH))
@@ -124,14 +128,14 @@ def _leader(
 @triton.jit
 def _handed(
     starts, listed, pos, real, me, leader, share, state, column,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, MORE: tl.constexpr,
 ):  # fmt: skip
     """The shares of the neighbours that a class leads; they know it as `me`.
 
     Returns:
         Of positive neighbours and of negative ones; without states, all as if positive.
     """
-    near, count, most = _neighbours(starts, listed, pos, real)
+    near, count, most = _neighbours(starts, listed, pos, real, WIDTH, MORE)
     lane = tl.arange(0, WIDTH)[None, :]
     above = tl.zeros((ROWS, WIDTH), _number(tl.load(share)).dtype)
     below = tl.zeros((ROWS, WIDTH), _number(tl.load(share)).dtype)
@@ -158,7 +162,7 @@ def _lowest(scores, tables, pos, real, column, ROWS: tl.constexpr, WIDTH: tl.con
     own = -_number(tl.load(scores + at, mask=real, other=0))
     label = tl.zeros((ROWS,), tl.int32)
     _, leader, _ = _leader(
-        starts, listed, pos, real, own, label, scores, None, column, -1, ROWS, WIDTH
+        starts, listed, pos, real, own, label, scores, None, column, -1, ROWS, WIDTH, True
     )
     return leader
 
@@ -181,9 +185,9 @@ def arrange(
     SIGN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """What `lead` begins with: each class is the best of itself."""
-    _, base, pos, real = _tile(n, tiles, ROWS)
-    col = tl.load(_table(tables, COLUMN) + pos, mask=real, other=0)
+    _, base, col, real = _tile(n, tiles, ROWS)
     own = tl.load(scores + base + col, mask=real, other=0)
+    pos = tl.load(_table(tables, RANK) + col, mask=real, other=0)
     tl.store(best + base + pos, _number(own) * SIGN, mask=real)
     tl.store(values + base + col, own, mask=real)
     tl.store(routes + base + col, col, mask=real)
@@ -193,6 +197,7 @@ def arrange(
 def _lead(
     first, stop, base, scores, tables, state, best, leader, closed, values, routes,
     SIGN: tl.constexpr, CHILDREN: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+    MORE: tl.constexpr,
 ):  # fmt: skip
     """`lead` for classes of one level, at positions from first to stop."""
     starts, listed = _lists(tables, CHILDREN)
@@ -207,7 +212,7 @@ def _lead(
         if state is not None:
             label = (tl.load(state + base + pos, mask=real, other=0) == POSITIVE).to(tl.int32)
         top, to, label = _leader(
-            starts, listed, pos, real, own, label, best + base, below, None, 1, ROWS, WIDTH
+            starts, listed, pos, real, own, label, best + base, below, None, 1, ROWS, WIDTH, MORE
         )
         tl.store(best + base + pos, top, mask=real)
         if state is not None:
@@ -217,9 +222,8 @@ def _lead(
             on = real & (to != pos)
             route = tl.load(column + to, mask=on, other=0)
             route = tl.where(on, tl.load(routes + base + route, mask=on, other=0), col)
-            value = tl.load(scores + base + route, mask=real, other=0)
             tl.store(routes + base + col, route, mask=real)
-            tl.store(values + base + col, value, mask=real)
+            tl.store(values + base + col, top * SIGN, mask=real)
 
 
 @triton.jit(do_not_specialize=["n"])
@@ -249,12 +253,12 @@ def lead(
                     last = tl.load(kind + depth * KINDS + k + 1)
                 _lead(
                     first, last, base, scores, tables, state, best, leader, closed, values, routes,
-                    SIGN, True, ROWS * WIDTH >> 2 * k, 1 << 2 * k,
+                    SIGN, True, ROWS * WIDTH >> 2 * k, 1 << 2 * k, k + 1 == KINDS,
                 )  # fmt: skip
         else:
             _lead(
                 tl.load(level + depth), stop, base, scores, tables, state, best, leader, closed,
-                values, routes, SIGN, False, ROWS, WIDTH,
+                values, routes, SIGN, False, ROWS, WIDTH, True,
             )  # fmt: skip
         tl.debug_barrier()
 
@@ -270,7 +274,7 @@ def trace(
     column = _table(tables, COLUMN)
     col = tl.load(column + pos, mask=real, other=0)
     route = tl.load(routes + base + col, mask=real, other=0)
-    near, count, most = _neighbours(starts, listed, pos, real)
+    near, count, most = _neighbours(starts, listed, pos, real, WIDTH, True)
     lane = tl.arange(0, WIDTH)[None, :]
     slot = tl.broadcast_to(most, (ROWS, WIDTH))
     for k in range(0, most, WIDTH):
@@ -295,7 +299,7 @@ def hand(grad, routes, tables, out, n, tiles, ROWS: tl.constexpr, WIDTH: tl.cons
     kept = real & (tl.load(routes + base + col, mask=real, other=-1) == col)
     own = _number(tl.load(grad + base + col, mask=kept, other=0))
     got, _ = _handed(
-        starts, listed, pos, real, col, routes + base, grad + base, None, column, ROWS, WIDTH
+        starts, listed, pos, real, col, routes + base, grad + base, None, column, ROWS, WIDTH, True
     )
     tl.store(out + base + col, own + got, mask=real)
 
@@ -328,8 +332,9 @@ def pour(
                 at = tl.load(column + pos, mask=real, other=0)
             own = _number(tl.load(share + base + at, mask=real, other=0))
             got, _ = _handed(
-                starts, listed, pos, real, pos, leader + base, flow + base, None, None, ROWS, WIDTH
-            )
+                starts, listed, pos, real, pos, leader + base, flow + base, None, None, ROWS, WIDTH,
+                True,
+            )  # fmt: skip
             tl.store(flow + base + pos, own + got, mask=real)
             if out is not None:
                 kept = tl.load(leader + base + pos, mask=real, other=-1) == pos

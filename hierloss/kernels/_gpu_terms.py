@@ -81,10 +81,10 @@ def _costs(x):
 @triton.jit
 def _settle(
     sample, base, first, stop, scores, tables, state, share, lowest, flow, leader, closed, local,
-    globl, sample_weight, positive, negative, slopes, costs: tl.constexpr, outer: tl.constexpr,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr,
+    globl, sample_weight, positive, negative, slopes, COSTS: tl.constexpr, OUTER: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, MORE: tl.constexpr,
 ):  # fmt: skip
-    """`settle` for a tile; `outer` says that its classes have no children."""
+    """`settle` for a tile; OUTER says that its classes have no children."""
     pos = first + tl.arange(0, ROWS)
     real = pos < stop
     col = tl.load(_table(tables, COLUMN) + pos, mask=real, other=0)
@@ -93,11 +93,12 @@ def _settle(
     p = tl.zeros((ROWS,), has.dtype)
     q = tl.zeros((ROWS,), has.dtype)
     if leader is not None:
-        if outer:  # `pour` has left them out, and they lead themselves
+        if OUTER:  # `pour` has left them out, and they lead themselves
             starts, listed = _lists(tables, False)
             got, _ = _handed(
-                starts, listed, pos, real, pos, leader + base, flow + base, None, None, ROWS, WIDTH
-            )
+                starts, listed, pos, real, pos, leader + base, flow + base, None, None, ROWS, WIDTH,
+                True,
+            )  # fmt: skip
             passed = has + got
             up = said == POSITIVE
         else:
@@ -112,11 +113,11 @@ def _settle(
         kept = tl.where(own, has, 0)
         factor = tl.full((), local, p.dtype)
         above, below = tl.where(said == POSITIVE, kept, 0), tl.where(said == NEGATIVE, kept, 0)
-        if not outer:
+        if not OUTER:
             starts, listed = _lists(tables, True)
             mine, others = _handed(
                 starts, listed, pos, real, pos, lowest + base, share + base, state + base, None,
-                ROWS, WIDTH,
+                ROWS, WIDTH, MORE,
             )  # fmt: skip
             above += mine
             below += others
@@ -125,7 +126,7 @@ def _settle(
     if positive is not None:
         tl.store(positive + base + col, p, mask=real)
         tl.store(negative + base + col, q, mask=real)
-    if costs:
+    if COSTS:
         if sample_weight is not None:
             factor = tl.load(sample_weight + sample).to(p.dtype)
             p = tl.where(p != 0, p * factor, 0)
@@ -161,7 +162,7 @@ def settle(
                 cost += _settle(
                     sample, base, first, stop, scores, tables, state, share, lowest, flow, leader,
                     closed, local, globl, sample_weight, positive, negative, slopes,
-                    total is not None, k == 0, TILE >> 2 * k, 1 << 2 * k,
+                    total is not None, k == 0, TILE >> 2 * k, 1 << 2 * k, k + 1 == KINDS,
                 )  # fmt: skip
     if total is not None:
         tl.store(total + tl.program_id(0), cost)

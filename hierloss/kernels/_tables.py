@@ -17,7 +17,7 @@ Array = TypeVar("Array")
 #: Children of a class, at most, of each kind but the last; a class of kind k has up to 4**k.
 MOST = (0, 4, 16, 64)
 KINDS = len(MOST) + 1
-TILE = 1024
+TILE = 512
 
 
 class Tables(NamedTuple, Generic[Array]):
