@@ -58,7 +58,14 @@ class Steps:
 
     def _record(self, batch: Tensor) -> None:
         """Record the step of a batch; nothing of it is carried out."""
-        self.batch = batch.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self._step(self.batch)
+        rows = batch.clone()
+        try:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self._step(rows)
+        except RuntimeError as error:
+            raise RuntimeError(
+                "expected a model whose step can be recorded as a CUDA graph, got one that waits "
+                "for the device perhaps; train it with recorded=False"
+            ) from error
+        self.batch = rows

@@ -218,7 +218,8 @@ def test_numbers_have_three_digits_and_a_unit(shown: str, expected: str) -> None
     assert shown == expected
 
 
-def test_the_page_has_the_tables_of_its_numbers(tmp_path: Path) -> None:
-    page = shutil.copy(DOCS / "benchmarks.md", tmp_path)
-    report.write_markdown(results.load(DOCS / "benchmarks.json"), Path(page))
-    assert Path(page).read_text() == (DOCS / "benchmarks.md").read_text()
+@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-gpu"])
+def test_the_page_has_the_tables_of_its_numbers(name: str, tmp_path: Path) -> None:
+    page = shutil.copy(DOCS / f"{name}.md", tmp_path)
+    report.write_markdown(results.load(DOCS / f"{name}.json"), Path(page))
+    assert Path(page).read_text() == (DOCS / f"{name}.md").read_text()

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from hierloss import Hierarchy
+from hierloss._steps import Steps
 from hierloss.metrics import violation_rate
 from hierloss.models import HLSTM, HMCLMLP, MLP, SYSTEMS, Model
 from hierloss.paper import training as runs
@@ -102,6 +103,44 @@ def test_a_training_learns_and_lets_other_random_numbers_alone() -> None:
     losses = [epoch.loss for epoch in trained.epochs()]
     assert losses[-1] < losses[0] / 2
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_recorded_steps_are_those_of_full_batches_after_an_epoch(name, monkeypatch) -> None:
+    replayed = []
+
+    class Graph:
+        """In the place of a CUDA graph: it takes the step anew."""
+
+        def __init__(self, steps: Steps) -> None:
+            self.steps = steps
+
+        def replay(self) -> None:
+            replayed.append(len(self.steps.batch))
+            self.steps._step(self.steps.batch)
+
+    def record(steps: Steps, batch: Tensor) -> None:
+        steps.batch, steps.graph = batch.clone(), Graph(steps)
+
+    monkeypatch.setattr(Steps, "_record", record)
+    plain, recorded = training(BUILD[name]), training(BUILD[name])
+    for _ in recorded.epochs():
+        recorded.steps.recorded = True
+    list(plain.epochs())
+    same(plain, recorded)
+    full, epochs = len(rows()[0]) // 4, QUICK.epochs - 1
+    assert replayed == [4] * (plain.model.stages * full * epochs)
+
+
+def test_a_step_that_cannot_be_recorded_says_what_to_do() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("a GPU can record it")
+    trained = training(BUILD["HLSTM"])
+    epochs = trained.epochs()
+    next(epochs)
+    trained.steps.recorded = True
+    with pytest.raises(RuntimeError, match="recorded=False"):
+        next(epochs)
 
 
 def test_another_seed_is_another_training() -> None:
