@@ -19,7 +19,7 @@ import strategies as hl
 from hierloss import LMC, MCM, Hierarchy, HybridLoss, kernels
 from hierloss.kernels import _cpu as cpu
 from hierloss.kernels import _ops as ops
-from hierloss.kernels import reference
+from hierloss.kernels import _tables, reference
 from hierloss.topology import Topology, to_rows
 from oracles import Problem
 from table import CLOSED, DAG, losses
@@ -315,3 +315,24 @@ def test_full_ontology(go, dtype, threads) -> None:
     criterion, layer = HybridLoss(go), MCM(go)
     assert_close(*both_losses(lambda x: criterion(x, target), scores))
     assert_close(*both(lambda: layer(scores)), rtol=0, atol=0)
+
+
+@given(p=st.one_of(hl.hierarchies(), hl.extremes()))
+def test_tiles_have_classes_of_one_level_and_kind(p: Problem) -> None:
+    h = p.hierarchy
+    tables = _tables.unpack(_tables.pack(*h.edge_index, h.levels))
+    tiles = tables.tile.reshape(-1, 3).tolist()
+    assert [i for start, stop, _ in tiles for i in range(start, stop)] == list(range(p.n))
+    children, level = np.diff(tables.child_start), np.array(h.levels)[tables.column]
+    for start, stop, kind in tiles:
+        some = children[start:stop]
+        assert 0 < stop - start <= _tables.TILE >> 2 * kind
+        assert len(set(level[start:stop])) == 1
+        assert set(np.searchsorted(_tables.MOST, some)) == {kind}
+        assert kind == len(_tables.MOST) or some.max() <= (4**kind if kind else 0)
+    starts = tables.kind.reshape(-1, _tables.KINDS).tolist()
+    for depth, at in enumerate(starts):
+        own = children[level == depth].tolist()
+        bounds = [first - at[0] for first in at]
+        assert own == sorted(own)
+        assert bounds == [sum(x <= most for x in own) for most in (-1, *_tables.MOST)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ Array = TypeVar("Array")
 #: Children of a class, at most, of each kind but the last; a class of kind k has up to 4**k.
 MOST = (0, 4, 16, 64)
 KINDS = len(MOST) + 1
+#: Neighbours that a tile has room for, or classes where they have none.
 TILE = 512
 
 
@@ -37,8 +37,8 @@ class Tables(NamedTuple, Generic[Array]):
         parent_edge: The number of each entry of `parent` in the lists of children.
         kind: Where in each level the classes of each kind start, by the number of their children:
             none, up to 4, 16 and 64, and more. Those with fewer come first.
-        tile: Classes of one level and kind that are looked at together, so that `TILE` children
-            are: where they start, where they end, and the kind.
+        tile: Classes of one level and kind that are looked at together, as many as there is room
+            for in `TILE`: where they start, where they end, and the kind.
     """
 
     level: Array
@@ -88,14 +88,14 @@ def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
 
 def _tiles(kind: Ints) -> Ints:
     """The tiles, of where the kinds of each level start and the last one ends."""
-    found = [
-        (start, min(start + rows, stop), k)
-        for bounds in kind.tolist()
-        for k, (first, stop) in enumerate(pairwise(bounds))
-        for rows in [TILE >> 2 * k]
-        for start in range(first, stop, rows)
-    ]
-    return np.array(found, dtype=np.int64).reshape(-1, 3)
+    first, stop = kind[:, :-1].ravel(), kind[:, 1:].ravel()
+    k = np.tile(np.arange(KINDS), len(kind))
+    rows = TILE >> 2 * k
+    tiles = -(-(stop - first) // rows)
+    number = np.arange(tiles.sum()) - np.repeat(np.cumsum(tiles) - tiles, tiles)
+    first, stop, k, rows = (np.repeat(x, tiles) for x in (first, stop, k, rows))
+    first = first + number * rows
+    return np.column_stack([first, np.minimum(first + rows, stop), k])
 
 
 def unpack(flat: Any) -> Tables[Any]:
