@@ -51,7 +51,7 @@ def load(path: Path, name: str) -> State:
     if info.get("training") != name:
         raise ValueError(
             f"{path}: expected the state of this training, got that of another one, with other "
-            "settings or data; take it away to start anew"
+            "settings or data, or on another device; take it away to start anew"
         )
     moments: dict[int, Tensors] = {}
     for key, value in _under("adam.", tensors).items():
@@ -63,10 +63,11 @@ def load(path: Path, name: str) -> State:
 def fingerprint(settings: object, model: Model, *tensors: Tensor) -> str:
     """What tells a training from others: its settings, its model and its rows.
 
-    Of the model it is the hierarchy, the classes left out, and the parameters at the start.
+    Of the model it is the hierarchy, the classes left out, the parameters at the start, and on what
+    kind of device they are.
     """
-    h = model.hierarchy
-    digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}".encode())
+    h, kind = model.hierarchy, next(model.parameters()).device.type
+    digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}\n{kind}".encode())
     for tensor in (*model.parameters(), *model.buffers(), *tensors):
         digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

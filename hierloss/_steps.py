@@ -14,9 +14,12 @@ class Steps:
     """The steps of an optimizer on some of the rows, a batch at a time.
 
     A step with a few rows is hundreds of launches, each of which takes the CPU longer than the GPU.
-    With `recorded`, a step is recorded as a CUDA graph, which is one launch, once an epoch has
-    passed, and so all that is made only once has been made. A smaller batch at the end of an epoch
-    is no part of it.
+    With `recorded`, a step is recorded as a CUDA graph, which is one launch, once there has been a
+    pass over the rows, and so all that is made only once has been made. A smaller batch at the end
+    of a pass is no part of it.
+
+    A graph knows where tensors were and what numbers were when it was recorded. If those of the
+    model or the optimizer have changed before a pass, the step is recorded anew.
     """
 
     def __init__(
@@ -33,12 +36,14 @@ class Steps:
         self.total = self.x.new_zeros((), dtype=torch.float64)
         self.passed = False
         self.batch: Tensor | None = None
+        self.known: object = None
 
     def take(self, batches: Sequence[Tensor], progress: Callable[[int, int], object]) -> float:
         """One step for each batch of row numbers, and the sum of the losses of the rows."""
         self.total.zero_()
-        if self.recorded and self.passed and self.batch is None:
+        if self.recorded and self.passed and self.known != self._signature():
             self._record(batches[0])
+            self.known = self._signature()
         for done, batch in enumerate(batches, 1):
             if self.batch is not None and len(batch) == len(self.batch):
                 self.batch.copy_(batch)
@@ -56,16 +61,33 @@ class Steps:
         self.optimizer.step()
         self.total += loss.detach() * len(batch)
 
+    def _signature(self) -> object:
+        """What a graph takes for granted."""
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        groups = [{**group, "params": None} for group in self.optimizer.param_groups]
+        return [(x.data_ptr(), x.requires_grad) for x in tensors], repr(groups)
+
     def _record(self, batch: Tensor) -> None:
-        """Record the step of a batch; nothing of it is carried out."""
+        self.batch = None
         rows = batch.clone()
         try:
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
-                self._step(rows)
+            self.graph = self._capture(rows)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             raise RuntimeError(
-                "expected a model whose step can be recorded as a CUDA graph, got one that waits "
-                "for the device perhaps; train it with recorded=False"
+                f"expected a step that can be recorded as a CUDA graph, got {error}; if the model "
+                "waits for the device, train it with recorded=False, in a new process"
             ) from error
         self.batch = rows
+
+    def _capture(self, batch: Tensor) -> torch.cuda.CUDAGraph:
+        """The step of a batch as a graph; nothing of it is carried out."""
+        device = batch.device
+        # The context of the present stream takes it back where recording fails.
+        with torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
+            graph = torch.cuda.CUDAGraph()
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # nor that
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._step(batch)
+        return graph

@@ -354,7 +354,8 @@ def _kept(x: Tensor | None) -> Tensor | None:
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
     # The device "meta" has none. Not every version of torch.compile can trace the question.
-    known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(device)
+    compiled = torch.compiler.is_compiling() and device in ("cpu", "cuda")
+    known = compiled or torch.amp.is_autocast_available(device)
     return torch.autocast(device, enabled=False) if known else nullcontext()
 
 

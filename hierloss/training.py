@@ -43,13 +43,15 @@ class Training:
         state: The file to go on from if it is there, and to write.
         every: Seconds between two writes.
         progress: Called with the steps done and those of the epoch.
-        recorded: On a CUDA device, record a step as a CUDA graph in the second epoch and replay it
-            from then on: with small batches an epoch takes a fraction of the time. Nothing in the
-            model may wait for the device then, and a step keeps its memory.
+        recorded: On a CUDA device, record a step as a CUDA graph after the first epoch of a stage,
+            and replay it from then on: with small batches an epoch takes a fraction of the time.
+            Python code of the model runs only while a step is recorded, nothing in it may wait for
+            the device, and the memory of a step is kept.
 
     Raises:
         ValueError: The file is of another training, the rows of features and of targets are not as
             many, there are epochs for other stages than the model has, or a tensor is sparse.
+        RuntimeError: A step cannot be recorded.
         ImportError: A state is asked for, and safetensors is missing.
 
     Example:
@@ -239,7 +241,9 @@ def probabilities(model: Model, x: Tensor, *, block: int = 256, staged: bool = F
 
 @contextmanager
 def seeded(seed: int, *place: int) -> Iterator[None]:
-    """A context in which PyTorch's random numbers on the CPU follow from the seed and a place.
+    """A context in which PyTorch's random numbers follow from the seed and a place.
+
+    Around it they are as if it had not been, on the CPU and on CUDA devices that are in use.
 
     Example:
         >>> with seeded(0, 3):
@@ -249,7 +253,8 @@ def seeded(seed: int, *place: int) -> Iterator[None]:
         >>> torch.equal(a, b)
         True
     """
-    with torch.random.fork_rng([]):
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch gives it no types
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if used else ()):
         torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1)[0]))
         yield
 

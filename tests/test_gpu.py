@@ -460,6 +460,15 @@ def test_goes_over_many_tiles_and_is_the_same_again() -> None:
     assert torch.equal(alone, once[1][1:])
 
 
+def test_many_samples_have_tiles_of_their_own(monkeypatch) -> None:
+    h = random_dag(3 * gpu.LEAD_OF_MANY.rows)
+    scores, target = torch.randn(2, len(h)), h.close(torch.rand(2, len(h)) < 0.01)
+    few = loss(scores, target, h, Options())
+    monkeypatch.setattr(gpu, "MANY", 1)
+    assert_close(loss(scores, target, h, Options()), few, rtol=0, atol=0)
+    assert torch.equal(select(scores, h, "max")[1].long(), routes_of(scores, h, "max"))
+
+
 @needs_gpu
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_nothing_waits_and_a_graph_repeats_it() -> None:

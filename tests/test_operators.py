@@ -59,6 +59,13 @@ def test_a_training_step_compiles_once_for_all_batch_sizes(make, backend) -> Non
         assert_close(by_graph, torch.autograd.grad(eager, model.parameters()))
 
 
+def test_shapes_of_a_compiled_loss_on_the_meta_device() -> None:
+    torch._dynamo.reset()
+    loss = MCLoss(DAG, reduction="none").to("meta")
+    x, y = torch.empty(3, 5, device="meta"), torch.empty(3, 5, device="meta")
+    assert torch.compile(loss, backend="eager", fullgraph=True)(x, y).shape == (3, 5)
+
+
 class Coherent(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from filelock import FileLock
 from torch import Tensor
 from torch.testing import assert_close
 
 from hierloss import Hierarchy
 from hierloss._steps import Steps
+from hierloss.cli import main
 from hierloss.metrics import violation_rate
 from hierloss.models import HLSTM, HMCLMLP, MLP, SYSTEMS, Model
 from hierloss.paper import training as runs
 from hierloss.paper._local import local_outputs
-from hierloss.paper.datasets import Dataset
-from hierloss.paper.queue import in_order, work
+from hierloss.paper.datasets import Dataset, Rows
+from hierloss.paper.queue import Outcome, in_order, work
 from hierloss.paper.registry import entry
 from hierloss.paper.results import rounded
 from hierloss.paper.systems import GRIDS, NAMES, STUDIES, published
@@ -119,10 +122,7 @@ def test_recorded_steps_are_those_of_full_batches_after_an_epoch(name, monkeypat
             replayed.append(len(self.steps.batch))
             self.steps._step(self.steps.batch)
 
-    def record(steps: Steps, batch: Tensor) -> None:
-        steps.batch, steps.graph = batch.clone(), Graph(steps)
-
-    monkeypatch.setattr(Steps, "_record", record)
+    monkeypatch.setattr(Steps, "_capture", lambda steps, batch: Graph(steps))
     plain, recorded = training(BUILD[name]), training(BUILD[name])
     for _ in recorded.epochs():
         recorded.steps.recorded = True
@@ -132,15 +132,54 @@ def test_recorded_steps_are_those_of_full_batches_after_an_epoch(name, monkeypat
     assert replayed == [4] * (plain.model.stages * full * epochs)
 
 
-def test_a_step_that_cannot_be_recorded_says_what_to_do() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("a GPU can record it")
+def test_a_step_is_recorded_anew_where_the_graph_would_be_wrong(monkeypatch) -> None:
+    recorded = []
+
+    def capture(steps: Steps, batch: Tensor) -> SimpleNamespace:
+        recorded.append(len(steps.model.history))
+        return SimpleNamespace(replay=lambda: steps._step(steps.batch))
+
+    monkeypatch.setattr(Steps, "_capture", capture)
+    trained = training(BUILD["HLSTM"], settings=Settings(epochs=7, lr=0.01))
+    trained.steps.recorded = True
+    trained.model.history = trained.history
+    for epoch in trained.epochs():
+        if epoch.epoch == 3:
+            trained.optimizer.param_groups[0]["lr"] = 0.001
+        if epoch.epoch == 5:
+            moved = trained.model.head.weight
+            moved.data = moved.data.clone()
+    assert recorded == [1, 3, 5]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, torch.OutOfMemoryError])
+def test_a_step_that_cannot_be_recorded_says_what_to_do(error, monkeypatch) -> None:
+    def capture(steps: Steps, batch: Tensor) -> None:
+        raise error("not permitted when stream is capturing")
+
+    monkeypatch.setattr(Steps, "_capture", capture)
     trained = training(BUILD["HLSTM"])
+    trained.steps.recorded = True
     epochs = trained.epochs()
     next(epochs)
-    trained.steps.recorded = True
-    with pytest.raises(RuntimeError, match="recorded=False"):
+    with pytest.raises(error) as raised:
         next(epochs)
+    assert ("recorded=False" in str(raised.value)) == (error is RuntimeError)
+    assert "when stream is capturing" in str(raised.value)
+
+
+def test_a_run_trains_where_it_is_told_to(small, tmp_path, monkeypatch) -> None:
+    seen = []
+    move, build = Rows.to, torch.nn.Module.to
+    monkeypatch.setattr(Rows, "to", lambda self, to: (seen.append(("rows", to)), move(self, to))[1])
+    monkeypatch.setattr(
+        torch.nn.Module, "to", lambda self, to: (seen.append(("model", to)), build(self, to))[1]
+    )
+    one = plan(tmp_path)._replace(device="cpu:0")
+    found = json.loads(run(Task("HLSTM", "Enron", 0), one).read_text())
+    assert found["versions"]["device"] == "cpu"
+    assert seen.count(("model", "cpu:0")) == 3  # two options and the training
+    assert seen.count(("rows", "cpu:0")) == 5  # twice with rows to validate with
 
 
 def test_another_seed_is_another_training() -> None:
@@ -613,3 +652,31 @@ def test_numbers_are_rounded_and_edges_of_a_root_left_out_do_not_count() -> None
     scores = torch.tensor([[0.1, 0.5, 0.6, 0.4, 0.7]])
     assert TREE.violations(scores).sum() == 3
     assert violation_rate(scores, TREE, torch.tensor([0, 1, 1, 1, 1]) > 0) == 0.5
+
+
+def test_the_command_says_what_is_left_and_runs_it(tmp_path, monkeypatch) -> None:
+    def paper_run(*options: str) -> Result:
+        which = ["-s", "CHMCNN", "-d", "Enron", "-d", "Diatoms", "--seed", "0"]
+        where = ["--results", str(tmp_path), "--states", str(tmp_path / "states")]
+        return CliRunner().invoke(main, ["paper", "run", *which, *where, *options])
+
+    done = Task("CHMCNN", "Enron", 0).result(tmp_path)
+    done.parent.mkdir()
+    done.write_text("{}")
+    assert paper_run("--list").output == "CHMCNN/Diatoms.0\n"
+    seen = []
+
+    def worked(tasks, plan, **how) -> Outcome:
+        seen.append((tasks, plan, how["jobs"], how["until"]))
+        return Outcome(tasks[:1], {}, tasks[1:])
+
+    monkeypatch.setattr("hierloss.paper.queue.work", worked)
+    result = paper_run("--jobs", "2", "--until", "0.5", "--device", "cpu:0")
+    assert "1 runs have a result, 0 failed, 1 are left" in result.output
+    assert result.exit_code == 0
+    tasks, plan, jobs, until = seen[0]
+    assert sorted(map(str, tasks)) == ["CHMCNN/Diatoms.0", "CHMCNN/Enron.0"]
+    assert (plan.device, jobs, until) == ("cpu:0", 2, 0.5)
+    refused = paper_run("--device", "nosuch")
+    assert refused.exit_code == 2
+    assert "expected a device that is there, such as cpu, got 'nosuch'" in refused.output

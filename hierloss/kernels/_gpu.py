@@ -48,6 +48,7 @@ LEAD_OF_MANY = Tile(256, 4, 4)
 LEAD_BY_PARENTS = Tile(1024, 2, 16)
 POUR = Tile(1024, 1, 16)
 POUR_BY_CHILDREN = Tile(256, 8, 16)
+# It has the tiles of the tables, and a program for so many classes.
 SETTLE = Tile(256, 4, 4, registers=64)
 TRACE = Tile(256, 8, 16)
 TRACE_BY_PARENTS = Tile(1024, 2, 16)
@@ -286,7 +287,7 @@ def _launch(
     rows = _rows(n, tile)
     warps = max(1, tile.warps * rows // tile.rows)
     options |= {"ROWS": rows, "WIDTH": tile.width, "num_warps": warps, "enable_fp_fusion": False}
-    if tile.registers is not None:
+    if tile.registers is not None and torch.version.hip is None:  # AMD's compiler takes no bound
         options["maxnreg"] = tile.registers
     with torch.cuda.device(scores.get_device()):  # Triton knows the current one only
         kernel[(programs,)](scores, *args, n=n, **options)

@@ -18,7 +18,7 @@ from hierloss import __version__, _safetensors
 __all__ = ["rounded", "versions", "write"]
 
 
-def versions(device: str = "cpu") -> dict[str, str]:
+def versions(device: str) -> dict[str, str]:
     """The versions that a result depends on, and the device."""
     place = torch.device(device)
     return {

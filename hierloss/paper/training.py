@@ -146,7 +146,7 @@ class _Runner:
             "seconds": spent + sum(tried["seconds"] for tried in how["grid"]),
             "seconds_per_epoch": median(seconds) if seconds else None,
             "parameters": fitted.parameters,
-            "versions": versions(self.plan.device),
+            "versions": versions(self._device()),
             "curve": fitted.curve,
         }
         state.unlink(missing_ok=True)
@@ -213,6 +213,10 @@ class _Runner:
         patience = self.plan.patience_on_dag if dag else self.plan.patience
         return {"most": self.plan.most, "patience": patience}
 
+    def _device(self) -> str:
+        """Where the system is trained."""
+        return "cpu" if self.task.base == "CLUS-ENS" else self.plan.device
+
     def _grid(self) -> Sequence[Mapping[str, Any]]:
         return GRIDS[self.task.base]
 
@@ -265,7 +269,7 @@ class _Runner:
         options = {key: settings[key] for key in settings if key not in (*how, "epochs")}
         epochs = most or settings["epochs"]
         how["epochs"] = tuple(epochs) if isinstance(epochs, list) else epochs
-        device = self.plan.device
+        device = self._device()
         with seeded(seed):
             model = SYSTEMS[self.task.base](
                 self.data.hierarchy, train.features.shape[1], weight=self.data.weight, **options
