@@ -87,7 +87,7 @@ class Steps:
         # The context of the present stream takes it back where recording fails.
         with torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
             graph = torch.cuda.CUDAGraph()
-            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # nor that
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch gives it no types
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._step(batch)
         return graph

@@ -10,6 +10,7 @@ import os
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -62,33 +63,35 @@ def graphed(run: Callable[[], object]) -> Callable[[], object]:
     return graph.replay
 
 
-def main() -> None:
-    """Time losses, then the kernels of HybridLoss."""
-    h = Hierarchy.from_obo(DATA / "ontologies" / "go-basic-2021-12-15.obo.xz")
+def report(h: Hierarchy, samples: int) -> None:
+    """Time losses on a batch, then the kernels of HybridLoss."""
+    x, y = batch(h, samples, DEVICE)
     ours = [kind(h).to(DEVICE) for kind in (HybridLoss, MCLoss, LHLoss)]
-    losses = [nn.BCEWithLogitsLoss(), *ours]
+    plain: tuple[float, ...] = ()
+    for loss in (nn.BCEWithLogitsLoss(), *ours):
+        run = partial(step, loss, x, y)
+        found = microseconds(run), microseconds(graphed(run))
+        plain = plain or found
+        ratios = (f"{a:7.0f} µs ({a / b:.2f})" for a, b in zip(found, plain, strict=True))
+        print(f"{samples:5} {type(loss).__name__:17} {'  as a graph '.join(ratios)}")
+    with torch.no_grad():
+        print(
+            f"{samples:5} MCM, forward      {microseconds(partial(MCM(h).to(DEVICE), x)):7.0f} µs"
+        )
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiled:
+        for _ in range(PROFILED):
+            step(ours[0], x, y)
+        torch.cuda.synchronize()
+    kernels = sorted(profiled.key_averages(), key=lambda e: -e.self_device_time_total)
+    for e in kernels[:SHOWN]:
+        print(f"{e.self_device_time_total / PROFILED:12.0f} µs  {e.key[:80]}")
+
+
+def main() -> None:
+    """Report on each batch."""
+    h = Hierarchy.from_obo(DATA / "ontologies" / "go-basic-2021-12-15.obo.xz")
     for samples in [int(x) for x in sys.argv[1:]] or [64, 256, 1024]:
-        x, y = batch(h, samples, DEVICE)
-        plain: tuple[float, ...] = ()
-        for loss in losses:
-
-            def run(loss: nn.Module = loss) -> None:
-                step(loss, x, y)  # noqa: B023  # called before the next
-
-            found = microseconds(run), microseconds(graphed(run))
-            plain = plain or found
-            ratios = (f"{a:7.0f} µs ({a / b:.2f})" for a, b in zip(found, plain, strict=True))
-            print(f"{samples:5} {type(loss).__name__:17} {'  as a graph '.join(ratios)}")
-        mcm = MCM(h).to(DEVICE)
-        with torch.no_grad():
-            print(f"{samples:5} MCM, forward      {microseconds(lambda: mcm(x)):7.0f} µs")  # noqa: B023
-        with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiled:
-            for _ in range(PROFILED):
-                step(ours[0], x, y)
-            torch.cuda.synchronize()
-        kernels = sorted(profiled.key_averages(), key=lambda e: -e.self_device_time_total)
-        for e in kernels[:SHOWN]:
-            print(f"{e.self_device_time_total / PROFILED:12.0f} µs  {e.key[:80]}")
+        report(h, samples)
 
 
 if __name__ == "__main__":
