@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import Tensor
+
+from hierloss._complete import complete
 
 KEY = "hierloss"
 
@@ -27,7 +28,8 @@ def save(
             plain[name] = plain[name].clone()
         seen.add(place)
     data = _require("torch").save(plain, metadata={KEY: json.dumps(info)})
-    write(Path(path), data)
+    with complete(path) as part:
+        part.write_bytes(data)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -47,15 +49,6 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
             return {name: file.get_tensor(name) for name in names}, info
     except Exception as error:  # a damaged file raises almost anything
         raise ValueError(f"expected a file written by hierloss, got {path}") from error
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file that appears only once it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        part = Path(folder, "part")
-        part.write_bytes(data)
-        os.replace(part, path)
 
 
 def _require(part: str) -> ModuleType:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hierloss import _input
+from hierloss._complete import complete
 from hierloss.errors import HierarchyError
 
 if TYPE_CHECKING:
@@ -27,12 +26,8 @@ def save(path: str | os.PathLike[str], h: Hierarchy) -> None:
     arrays |= _pack("names", h.names)
     arrays |= _pack("aliases", [x for pair in h.aliases.items() for x in pair])
     arrays |= _pack("dropped", [x for pair in h.dropped for x in pair])
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        with open(Path(folder) / "part", "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(file.name, target)
+    with complete(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Any, ...]:

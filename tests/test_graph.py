@@ -436,6 +436,16 @@ def test_names_that_a_row_cannot_hold(tmp_path, name):
     assert not path.exists()
 
 
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "new" / "edges.csv"
+    write_edges(Hierarchy.from_edges(PETS), path)
+    before = path.read_bytes()
+    with pytest.raises(UnicodeEncodeError):
+        write_edges(Hierarchy.from_edges([("a", "b"), ("\ud800", "b")]), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
 @given(hierarchies(), st.sampled_from(["e.csv", "e.tsv.gz"]))
 def test_edges_round_trip(tmp_path_factory, h, name):
     path = tmp_path_factory.mktemp("edges") / name

@@ -1,15 +1,8 @@
-"""How predictions become the lines of a CAFA file, and how a file is written."""
+"""How predictions become the lines of a CAFA file."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +10,6 @@ from torch import Tensor
 
 from hierloss import Hierarchy
 from hierloss_adapters._cafa_rows import END, HEADER
-from hierloss_adapters._files import Source
 
 
 def head(author: str | None, model: int, keywords: Sequence[str]) -> list[str]:
@@ -63,26 +55,3 @@ def scored(row: NDArray[np.float64], columns: Sequence[int], digits: int) -> lis
     """The columns with their rounded scores, without those that are 0."""
     zero = f"{0:.{digits}f}"
     return [(i, text) for i in columns if (text := f"{row[i]:.{digits}f}") != zero]
-
-
-@contextmanager
-def writing(path: Source) -> Iterator[IO[str]]:
-    """A text file, compressed as its name says, that appears once it is complete."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with _opened(part, target.suffix.lower()) as file:
-            yield file
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _opened(part: Path, suffix: str) -> IO[str]:
-    if suffix == ".gz":
-        return gzip.open(part, "wt", encoding="utf-8", newline="")
-    if suffix == ".bz2":
-        return bz2.open(part, "wt", encoding="utf-8", newline="")
-    if suffix == ".xz":
-        return lzma.open(part, "wt", encoding="utf-8", newline="")
-    return part.open("w", encoding="utf-8", newline="")

@@ -11,10 +11,12 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
 from hierloss import HierarchyError
+from hierloss._complete import complete
 
 T = TypeVar("T")
 Source = str | os.PathLike[str]
@@ -43,12 +45,12 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
+_COMPRESS: dict[str, Callable[..., IO[str]]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
 }
-_COMPRESSED = {*COMPRESS, ".gzip"}
+_COMPRESSED = {*_COMPRESS, ".gzip"}
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
@@ -99,10 +101,13 @@ def decompressed(path: Source, data: bytes) -> bytes:
         raise _damaged(path, error) from error
 
 
-def write_text(path: Source, text: str) -> None:
-    """Write UTF-8 text to a file, compressed where the last suffix of its name says so."""
-    compress = COMPRESS.get(Path(path).suffix.lower(), bytes)
-    Path(path).write_bytes(compress(text.encode()))
+@contextmanager
+def writing(path: Source) -> Iterator[IO[str]]:
+    """A file of UTF-8 text that appears once it is complete, compressed as its last suffix says."""
+    with complete(path) as part:
+        compress = _COMPRESS.get(part.suffix.lower(), open)
+        with compress(part, "wt", encoding="utf-8", newline="") as file:
+            yield file
 
 
 def kind(path: Source) -> str:

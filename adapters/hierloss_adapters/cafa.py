@@ -17,9 +17,9 @@ from hierloss._input import check_known, name_list
 from hierloss._rows import blocks
 from hierloss.topology import check_shape
 from hierloss_adapters._annotation_target import OnUnknown, check_unknown
-from hierloss_adapters._cafa_lines import best, check_scores, head, scored, words, writing
+from hierloss_adapters._cafa_lines import best, check_scores, head, scored, words
 from hierloss_adapters._cafa_rows import END, Columns, Lines, parsed
-from hierloss_adapters._files import Source, at, stream_lines
+from hierloss_adapters._files import Source, at, stream_lines, writing
 
 __all__ = ["Predictions", "read_accretion", "read_cafa", "write_accretion", "write_cafa"]
 

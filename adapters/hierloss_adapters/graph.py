@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -193,12 +192,12 @@ def write_edges(hierarchy: Hierarchy, path: Source, *, delimiter: str | None = N
         HierarchyError: A name is empty, has blanks around it or a line break in it.
     """
     _check_writable(hierarchy)
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter_of(path, delimiter), lineterminator="\n")
-    writer.writerow(("child", "parent"))
-    for name in hierarchy:
-        writer.writerows((name, parent) for parent in hierarchy.parents(name) or ("",))
-    _files.write_text(path, text.getvalue())
+    delimiter = delimiter_of(path, delimiter)
+    with _files.writing(path) as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(("child", "parent"))
+        for name in hierarchy:
+            writer.writerows((name, parent) for parent in hierarchy.parents(name) or ("",))
 
 
 def read_paths(path: Source, *, sep: str = "/", encoding: str = "utf-8") -> Hierarchy:

@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hierloss._complete import complete
 from hierloss_adapters._files import (
     NUMBER,
     Source,
@@ -179,16 +180,12 @@ def write_table(path: Source) -> Iterator[Writer]:
         raise ValueError(
             f"expected a file to write that ends in {known}, uncompressed, got {target.name!r}"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    writer = _TextWriter(part, delimiter) if delimiter else _ParquetWriter(part)
-    try:
+    with complete(target) as part, closing(_writer(part, delimiter)) as writer:
         yield writer
-        writer.close()
-        os.replace(part, target)
-    finally:
-        writer.close()
-        part.unlink(missing_ok=True)
+
+
+def _writer(part: Path, delimiter: str | None) -> _TextWriter | _ParquetWriter:
+    return _TextWriter(part, delimiter) if delimiter else _ParquetWriter(part)
 
 
 class _TextWriter:

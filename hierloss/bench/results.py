@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hierloss._complete import complete
 from hierloss.bench.growth import Point, exponents
 from hierloss.bench.machine import Facts
 from hierloss.bench.startup import Fact
@@ -102,9 +102,8 @@ class Results:
     def save(self, path: Path) -> None:
         """Write all of it; the file is never half written."""
         content = {"format": FORMAT, **asdict(self), "exponents": exponents(self.growth)}
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with complete(path) as part:
+            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> Results:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from hierloss import __version__, _safetensors
+from hierloss import __version__
+from hierloss._complete import complete
 
 __all__ = ["rounded", "versions", "write"]
 
@@ -55,4 +56,5 @@ def write(path: Path, value: Mapping[str, Any]) -> None:
         if key in ("curve", "grid") and x and isinstance(x[0], dict):
             text = "[\n  " + ",\n  ".join(json.dumps(rounded(one)) for one in x) + "\n ]"
         lines.append(f" {json.dumps(key)}: {text}")
-    _safetensors.write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    with complete(path) as part:
+        part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
