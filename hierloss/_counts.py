@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,6 +13,23 @@ import hierloss.functional as HF
 from hierloss._targets import known
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import Topology, check_shape, check_strided, check_tensor, dense, flat
+
+Average = Literal["micro", "macro"]
+
+
+def check_average(average: str) -> None:
+    """Raise unless an average is one."""
+    if average not in get_args(Average):
+        raise ValueError(f"expected an average of {get_args(Average)}, got {average!r}")
+
+
+def check_beta(beta: float) -> None:
+    """Raise unless a number can say how much more recall counts than precision."""
+    if not 0 <= beta < math.inf:
+        raise ValueError(
+            f"expected a finite beta of 0 or more, got {beta!r}; with 1 recall counts as much as "
+            "precision"
+        )
 
 
 def wide(x: Tensor) -> Tensor:

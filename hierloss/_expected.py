@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor
 
-from hierloss._search import check_beta, check_scores, counted
+from hierloss._counts import Average, check_average, check_beta
+from hierloss._search import check_scores, counted
 from hierloss.hierarchy import Hierarchy
-
-Average = Literal["macro", "micro"]
 
 
 def expected_f(
@@ -72,8 +69,7 @@ def expected_f(
         Lipton, Elkan and Narayanaswamy, Thresholding classifiers to maximize F1 score, 2014,
         https://arxiv.org/abs/1402.1892
     """
-    if average not in get_args(Average):
-        raise ValueError(f"expected an average of {get_args(Average)}, got {average!r}")
+    check_average(average)
     check_beta(beta)
     check_scores(probabilities, hierarchy)
     _check_coherent_probabilities(probabilities, hierarchy)

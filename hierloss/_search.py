@@ -7,7 +7,6 @@ some score on, its critical one, so that one sort tells F for all thresholds.
 
 from __future__ import annotations
 
-import math
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import hierloss.functional as HF
-from hierloss._counts import checked_classes
+from hierloss._counts import check_beta, checked_classes
 from hierloss._dag import Bools, Ints
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import check_classes, check_shape, dense, flat
@@ -182,15 +181,6 @@ def counted(classes: Tensor | None, hierarchy: Hierarchy) -> Tensor:
     if classes is None:
         return torch.ones(len(hierarchy), dtype=torch.bool)
     return checked_classes(classes, len(hierarchy)).cpu()
-
-
-def check_beta(beta: float) -> None:
-    """Raise unless a number can say how much more recall counts than precision."""
-    if not 0 <= beta < math.inf:
-        raise ValueError(
-            f"expected a finite beta of 0 or more, got {beta!r}; with 1 recall counts as much as "
-            "precision"
-        )
 
 
 def check_scores(scores: Tensor, hierarchy: Hierarchy) -> None:

@@ -24,9 +24,8 @@ import torch
 from torch import Tensor
 
 from hierloss import _counts
-from hierloss._counts import ratio
+from hierloss._counts import Average, check_average, ratio
 from hierloss.hierarchy import Hierarchy
-from hierloss.metrics import Average, check_average
 from hierloss.topology import flat
 
 __all__ = ["Curve", "coverage", "curve", "fmax", "smin"]

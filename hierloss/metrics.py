@@ -8,7 +8,7 @@ are unknown do not count: NaN in a floating target, -1 in one of integers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hierloss import _counts
-from hierloss._search import check_beta
+from hierloss._counts import Average, check_average, check_beta
 from hierloss.hierarchy import Hierarchy
 from hierloss.topology import dense, flat
 
@@ -28,8 +28,6 @@ __all__ = [
     "pooled_auprc",
     "violation_rate",
 ]
-
-Average = Literal["micro", "macro"]
 
 
 class HierarchicalScores(NamedTuple):
@@ -206,12 +204,6 @@ def level_scores(
     found = _counts.sets(predicted, target, hierarchy, classes)
     scores = _counts.precision_recall_f(_counts.by_level(found, hierarchy), beta)
     return [HierarchicalScores(*row) for row in torch.stack(scores, 1).tolist()]
-
-
-def check_average(average: str) -> None:
-    """Raise unless an average is one."""
-    if average not in get_args(Average):
-        raise ValueError(f"expected an average of {get_args(Average)}, got {average!r}")
 
 
 def _pooled(

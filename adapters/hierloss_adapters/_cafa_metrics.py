@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from hierloss import Hierarchy, _counts
+from hierloss._counts import Average, check_average
 from hierloss.cafa import Curve
-from hierloss.metrics import Average, check_average
 from hierloss_adapters._counter import Counter, checked
 
 
