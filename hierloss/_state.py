@@ -69,7 +69,8 @@ def fingerprint(settings: object, model: Model, *tensors: Tensor) -> str:
     h, kind = model.hierarchy, next(model.parameters()).device.type
     digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}\n{kind}".encode())
     for tensor in (*model.parameters(), *model.buffers(), *tensors):
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        if tensor.numel():  # an empty one has no stride to be viewed by
+            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -718,6 +718,17 @@ def test_settings_are_checked() -> None:
         Settings(weight_decay=float("nan"))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_trained_without_edges(name: str, tmp_path: Path) -> None:
+    features, labels = samples()
+    flat = Hierarchy.from_edges([], names=LEAVES)
+    rows = Samples(features, ("u", "v", "w"), flat.encode([[x] for x in labels]), flat)
+    train, valid = split(rows, 0.2)
+    fitted = fit(name, train, valid, Settings(epochs=2), state=tmp_path / "state")
+    fitted.checkpoint.save(path := tmp_path / "m.safetensors")
+    assert Checkpoint.load(path).predict(features).shape == (60, 3)
+
+
 def test_a_split_keeps_all_samples_apart() -> None:
     features, labels = samples()
     all_rows = Samples(features, ("u", "v", "w"), PETS.encode([[x] for x in labels]), PETS)

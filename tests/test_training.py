@@ -15,7 +15,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.testing import assert_close
 
-from hierloss import Hierarchy
+from hierloss import Hierarchy, _state
 from hierloss._steps import Steps
 from hierloss.cli import main
 from hierloss.metrics import violation_rate
@@ -332,6 +332,12 @@ def test_a_training_is_another_one_by_what_does_not_show_in_its_parameters(
     training(build, state=state, valid=rows(12, 1))
     with pytest.raises(ValueError, match="that of another one"):
         training(lambda: build(**options), state=state, valid=rows(12, 1), classes=classes)
+
+
+def test_an_empty_tensor_tells_nothing_of_a_training() -> None:
+    model, x = BUILD["HLSTM"](), torch.ones(3)
+    told = [_state.fingerprint(QUICK, model, x, *more) for more in ((), (torch.ones(2, 3)[:, :0],))]
+    assert told[0] == told[1]
 
 
 def pets(samples: int, seed: int) -> Arff:
