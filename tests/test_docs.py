@@ -16,7 +16,7 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 # Pages that need tools which are not always there: the extras, and the modules they bring.
 NEEDS = {
     "adapters.md": {"pronto": ["pronto"], "plot": ["matplotlib"]},
-    "export.md": {"onnx": ["onnx", "onnxscript", "onnxruntime"]},
+    "export.md": {"onnx": ["onnx", "onnxscript", "onnxruntime"], "train": ["sklearn"]},
     "lightning.md": {"lightning": ["lightning"]},
     "metrics.md": {"sklearn": ["sklearn"]},
     "models.md": {"sklearn": ["sklearn"]},

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import DATA
@@ -19,7 +20,9 @@ from torch.testing import assert_close
 import oracles
 import strategies as hl
 from hierloss import LMC, MCM, Hierarchy, HybridLoss
+from hierloss.checkpoint import MODELS, Checkpoint, build
 from hierloss.models import HLSTM, HMCLMLP, MLP
+from hierloss.preprocessing import Standardiser
 from hierloss_adapters.arff import read_arff
 from hierloss_adapters.onnx import write_onnx
 
@@ -279,3 +282,55 @@ def test_a_model_may_have_layers_of_several_hierarchies(tmp_path) -> None:
     model[2].inner = small
     write_onnx(model, h, torch.rand(2, 2), tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").exists()
+
+
+def checkpoint_of(name: str, h: Hierarchy, left_out: tuple[str, ...] = ()) -> Checkpoint:
+    """An untrained model of features that are far from standardised."""
+    standardise = Standardiser(np.array([1e6, -3.0, 0.0]), np.array([7e4, 0.01, 1.0]))
+    model = build(name, h, 3, left_out=left_out)
+    return Checkpoint(name, {}, model, ("u", "v", "w"), standardise, left_out)
+
+
+def raw(rows: int) -> Tensor:
+    """Features as that checkpoint takes them, some of them missing."""
+    x = torch.randn(rows, 3, dtype=torch.float64) * torch.tensor([7e4, 0.01, 1.0])
+    return (x + torch.tensor([1e6, -3.0, 0.0])).masked_fill(torch.rand(rows, 3) < 0.2, torch.nan)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_is_written_as_a_whole(name: str, path: Path) -> None:
+    h = Hierarchy.from_parents([None, 0, 0, (1, 2), 3, None], names=list("abcdef"))
+    checkpoint = checkpoint_of(name, h, left_out=("a", "d"))
+    write_onnx(checkpoint, h, raw(3), path)
+    features = raw(40)
+    assert_close(run(path, features), checkpoint.predict(features.numpy()))
+    said = ort.InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert json.loads(said["classes"]) == checkpoint.classes == ["b", "c", "e", "f"]
+    assert json.loads(said["features"]) == ["u", "v", "w"]
+
+
+def test_a_checkpoint_takes_features_of_float32(path: Path) -> None:
+    checkpoint, features = checkpoint_of("MLP", DAG), raw(9).float()
+    write_onnx(checkpoint, DAG, features, path)
+    assert_close(run(path, features), checkpoint.predict(features.numpy()))
+
+
+@pytest.mark.parametrize("large", [1e40, torch.inf, -torch.inf])
+def test_a_row_that_a_checkpoint_refuses_is_nan(large: float, path: Path) -> None:
+    checkpoint, features = checkpoint_of("MLP", DAG), raw(9)
+    write_onnx(checkpoint, DAG, features, path)
+    expected = checkpoint.predict(features.numpy())
+    features[4, 2], expected[4] = large, torch.nan
+    assert_close(run(path, features), expected, equal_nan=True)
+    with pytest.raises(ValueError, match="row 4: expected features that float32 can hold"):
+        write_onnx(checkpoint, DAG, features, path)
+
+
+def test_a_checkpoint_has_a_hierarchy_of_its_own(path: Path) -> None:
+    checkpoint = checkpoint_of("MLP", DAG, left_out=("0",))
+    kept = Hierarchy.from_parents([None, None, (0, 1), 2, None], names=checkpoint.classes)
+    with pytest.raises(ValueError, match="of the model, of 6 classes, got one of 5; pass the hier"):
+        write_onnx(checkpoint, kept, raw(2), path)
+    with pytest.raises(ValueError, match=r"features of shape \(samples, 3\) as in training"):
+        write_onnx(checkpoint, DAG, torch.zeros(2, 4), path)
+    assert not path.exists()

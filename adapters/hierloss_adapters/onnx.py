@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hierloss.checkpoint import Checkpoint
 from hierloss.hierarchy import Hierarchy
 from hierloss.models import Model, Predictor
 from hierloss.topology import Topology
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["write_onnx"]
 
 
-def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: Source) -> None:
+def write_onnx(
+    model: nn.Module | Checkpoint, hierarchy: Hierarchy, features: Tensor, path: Source
+) -> None:
     """Write a model as an ONNX file, for batches of any size, once onnxruntime agrees with it.
 
     This is `torch.onnx.export` with one input "features" and one output "scores", the names of the
@@ -31,18 +34,26 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
     has to compute what PyTorch does, for the given features and for the first of them alone. The
     hierarchy takes memory for classes and edges, and there is no n × n matrix in the file.
 
+    A checkpoint is written as a whole, from features as they are in its data, NaN where one is
+    missing, to what `Checkpoint.predict` returns. The classes in the metadata are then those that
+    it predicts, and the names of its features are there too, under "features". Where `predict`
+    raises for a row, its scores are NaN.
+
     Dropout is off, whatever mode the model is in; the mode stays as it is. PyTorch puts weights of
     more than 1.5 GB into a second file beside the first.
 
     Args:
         model: From features to scores, with a layer such as `MCM` or ``LMC(h, closure=True)`` where
-            they are to be coherent. One of `hierloss.models` is written as its `Predictor`.
-        hierarchy: The hierarchy of the classes, that of the model and its layers.
+            they are to be coherent. One of `hierloss.models` is written as its `Predictor`; what
+            `hierloss train` saves is a `Checkpoint`.
+        hierarchy: The hierarchy of the classes, that of the model and its layers; of a checkpoint
+            ``checkpoint.model.hierarchy``.
         features: Some samples, of the type and shape that the model takes.
         path: The file to write.
 
     Shape:
-        Features: `(samples, *)`. What the model returns: `(samples, n)`.
+        Features: `(samples, *)`. What the model returns: `(samples, n)`, for a checkpoint with a
+        column for each of its `classes`.
 
     Raises:
         ValueError: There are no samples, the model does not return a score for each class, its
@@ -63,17 +74,50 @@ def write_onnx(model: nn.Module, hierarchy: Hierarchy, features: Tensor, path: S
     """
     _require_onnx()
     _check_features(features)
-    _check_classes(model, hierarchy)
-    with _evaluating(model), torch.no_grad():
-        module = Predictor(model).eval() if isinstance(model, Model) else model
-        expected = module(features)
-        _check_scores(expected, len(features), hierarchy)
+    network = model.model if isinstance(model, Checkpoint) else model
+    _check_classes(network, hierarchy)
+    names = {"classes": hierarchy.names}
+    module: nn.Module
+    with _evaluating(network), torch.no_grad():
+        if isinstance(model, Checkpoint):
+            names = {"classes": tuple(model.classes), "features": model.features}
+            module = _Whole(model).eval()
+            expected = model.predict(features.double().numpy(force=True))
+            features = features.to(next(network.parameters()).device)
+        else:
+            module = Predictor(model).eval() if isinstance(model, Model) else model
+            expected = module(features)
+            _check_scores(expected, len(features), hierarchy)
         program = _exported(module, features)
     _check(program, features, expected)
     _check(program, features[:1], expected[:1])
-    program.model.metadata_props["classes"] = json.dumps(hierarchy.names)
+    program.model.metadata_props.update({k: json.dumps(v) for k, v in names.items()})
     program.release()
     program.save(path)
+
+
+class _Whole(nn.Module):
+    """What `Checkpoint.predict` does, with NaN for a row that it raises for."""
+
+    mean: Tensor
+    scale: Tensor
+    kept: Tensor
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.model, h = checkpoint.model, checkpoint.model.hierarchy
+        self.register_buffer("mean", torch.tensor(checkpoint.standardise.mean))
+        self.register_buffer("scale", torch.tensor(checkpoint.standardise.scale))
+        self.register_buffer("kept", torch.tensor([h.index(x) for x in checkpoint.classes]))
+        self.to(next(self.model.parameters()).device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = (x.double() - self.mean) / self.scale
+        large = z.abs() > torch.finfo(torch.float32).max
+        own = self.model.probabilities(self.model(torch.where(z.isnan(), 0, z).float()))
+        lost = large.any(1, keepdim=True) | own.isnan().any(1, keepdim=True)
+        p: Tensor = self.model.constraint(own)[:, self.kept]
+        return p.masked_fill(lost, torch.nan)
 
 
 def _exported(module: nn.Module, features: Tensor) -> ONNXProgram:
@@ -128,6 +172,11 @@ def _check_classes(model: nn.Module, h: Hierarchy) -> None:
     """Raise if what the model knows of its columns disagrees with what the file would say."""
     found = (x.hierarchy for x in model.modules() if isinstance(x, (Model, Topology)))
     names = {other.names for other in found if len(other) == len(h)}
+    if isinstance(model, Model) and len(model.hierarchy) != len(h):
+        raise ValueError(
+            f"expected the hierarchy of the model, of {len(model.hierarchy)} classes, got one of "
+            f"{len(h)}; pass the hierarchy that the model was made with"
+        )
     if names and h.names not in names:
         other = names.pop()
         column = next(
