@@ -78,13 +78,32 @@ def _layout(
     names = [name for name in columns if name not in apart]
     if not names:
         raise ValueError(f"{path}: expected columns with features, got none")
-    told = [name for name in names if is_class(name, hierarchy)]
-    if told:
-        raise ValueError(
-            f"{path}: expected features beside {labels!r}, got {told[0]!r}, which is a class; pass "
-            f"ignore=({told[0]!r},), or call the column otherwise if it is a feature"
-        )
+    _check_features(path, names, labels, hierarchy)
     return names, marks
+
+
+def _check_features(
+    path: Path, names: Sequence[str], labels: str | None, hierarchy: Hierarchy
+) -> None:
+    """Raise if a feature is called like a class, be it in other letters or between blanks."""
+    plain = {_plain(x): x for x in (*hierarchy.aliases, *hierarchy)}
+    for name in names:
+        if is_class(name, hierarchy):
+            raise ValueError(
+                f"{path}: expected features beside {labels!r}, got {name!r}, which is a class; "
+                f"pass ignore=({name!r},), or call the column otherwise if it is a feature"
+            )
+        if _plain(name) in plain:
+            own = plain[_plain(name)]
+            raise ValueError(
+                f"{path}: expected features, got {name!r}, which is the class {own!r} but for "
+                f"capitals or blanks; call the column {own!r} if it has the labels, pass "
+                f"ignore=({name!r},) to pass over it, or call it otherwise if it is a feature"
+            )
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _tell_missing(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> None:

@@ -864,6 +864,26 @@ def test_a_class_is_no_feature_beside_labels(write: Callable[..., Path], hierarc
         read_samples(path, PETS, labels="id")
 
 
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
+@pytest.mark.parametrize(
+    ("name", "own"), [("Wild", "wild"), (" wild ", "wild"), ("PET/Dog", "pet/dog"), ("Cat", "cat")]
+)
+def test_a_class_in_other_letters_is_no_feature(name: str, own: str, write) -> None:
+    h = PETS.with_aliases({"cat": "pet/cat"})
+    path = write(f"u,pet,{name},c\n1,1,0,pet\n2,0,1,wild\n", "leak.csv")
+    for asked in ({"ignore": ["c"]}, {"labels": "c", "ignore": ["pet"]}):
+        with pytest.raises(ValueError, match=f"got {name!r}, which is the class {own!r} but for"):
+            read_samples(path, h, **asked)
+        ignore = [*asked.pop("ignore"), name]
+        assert read_samples(path, h, **asked, ignore=ignore).names == ("u",)
+
+
+def test_the_command_says_how_a_class_in_other_letters_is_passed_over(write, hierarchy) -> None:
+    path = write("u,pet,Wild \n1,1,0\n", "leak.csv")
+    said = failed("train", path, "--hierarchy", hierarchy)
+    assert "call the column 'wild' if it has the labels, pass --ignore 'Wild ' to" in said
+
+
 def test_an_option_of_a_model_is_finite() -> None:
     with pytest.raises(ValueError, match="dropout of MLP to be finite, got nan"):
         build("MLP", PETS, 3, options={"dropout": float("nan")})
