@@ -255,6 +255,33 @@ def test_a_checkpoint_of_another_hierarchy_is_an_error(tmp_path: Path) -> None:
         load(hierarchy=Hierarchy.from_edges(H.edges[:-1], names=list("RABCD")))
 
 
+def test_losses_of_others_get_floating_point() -> None:
+    x, y = rows().tensors
+    bce = nn.BCEWithLogitsLoss()
+    made, wanted = module(loss=bce), bce(linear()(x), y)
+    for target in (y, y.bool(), y.to(torch.int8)):
+        assert_close(made.criterion(made.output(x), target), wanted)
+    unknown = y.to(torch.int8).index_fill(0, torch.tensor(3), -1)
+    assert made.criterion(made.output(x), unknown).isnan()  # not as if -1 were a label
+    assert_close(
+        module(loss=lambda *args: MCLoss(H)(*args)).criterion(made.output(x), unknown),
+        MCLoss(H)(linear()(x), unknown),
+    )
+
+
+def test_a_schedule_takes_a_step_after_each_epoch(tmp_path: Path) -> None:
+    rates = []
+
+    class Rates(Callback):
+        def on_train_batch_start(self, trainer, *args: object) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    scheduler = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
+    trainer = make_trainer(tmp_path, callbacks=[Rates()])
+    trainer.fit(module(scheduler=scheduler), loader(rows(8)), loader(rows(8)))
+    assert rates == [0.1, 0.1, 0.05, 0.05]
+
+
 def test_losses_and_heads() -> None:
     x, y = rows().tensors
     network = Headed()
@@ -375,6 +402,18 @@ def test_wrong_input_says_what_was_expected(tmp_path: Path) -> None:
         module(network="linear")
     with pytest.raises(TypeError, match="expected a Hierarchy, got list"):
         HierarchicalModule(linear(), [])
+    with pytest.raises(TypeError, match=r"MCLoss\(hierarchy\), got the class MCLoss"):
+        module(loss=MCLoss)
+    with pytest.raises(TypeError, match=r"MCLoss\(hierarchy\), got str"):
+        module(loss="bce")
+    with pytest.raises(TypeError, match=r"such as torch.optim.AdamW, got SGD; for its options"):
+        module(optimizer=torch.optim.SGD(linear().parameters()))
+    with pytest.raises(TypeError, match=r"makes a scheduler of an optimizer, got int"):
+        module(scheduler=10)
+    for loss, name in ((MCLoss(H), "MCLoss"), (MCLoss(H).forward, "forward")):
+        headed = module(network=Headed(), loss=loss)
+        with pytest.raises(TypeError, match=f"local logits of Headed, got {name}; HybridLoss does"):
+            headed.criterion(headed.output(torch.zeros(2, 6)), torch.zeros(2, 5))
     other = Hierarchy.from_parents([None] * 5)
     with pytest.raises(ValueError, match="give both the same hierarchy"):
         HierarchicalModule(HLSTM(other, 6, hidden=4), H)

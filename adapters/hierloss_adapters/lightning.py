@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 import hierloss.functional as HF
-from hierloss import MCM, Hierarchy, HybridLoss
+from hierloss import MCM, Hierarchy, HybridLoss, LHLoss, MCLoss
 from hierloss.models import Model, Output
 from hierloss_adapters.torchmetrics import HierarchicalF, PooledAveragePrecision, ViolationRate
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.utilities.types import OptimizerLRScheduler
     from torchmetrics import Metric, SumMetric
 except ImportError as error:
     raise ImportError(
@@ -37,19 +40,23 @@ class HierarchicalModule(LightningModule):
 
         HierarchicalModule.load_from_checkpoint(path, network=network, hierarchy=h)
 
-    For schedules and the like override `configure_optimizers`.
+    For a schedule that follows a metric, and the like, override `configure_optimizers`.
 
     Args:
         network: It returns logits, `(*, n)`, or an `Output` of `hierloss.models`.
         hierarchy: The hierarchy of the classes.
         loss: Called with logits and a target, and with `local_input` where the network has local
-            logits; by default the criterion of a `hierloss.models.Model`, else `HybridLoss`.
+            logits; by default the criterion of a `hierloss.models.Model`, else `HybridLoss`. One
+            that is not of hierloss, such as `BCEWithLogitsLoss`, gets the target in floating
+            point, NaN where it is unknown.
         lr: The learning rate.
         optimizer: Called with the parameters and `lr`.
+        scheduler: Called with the optimizer, for a schedule that takes a step after each epoch.
 
     Raises:
         ValueError: The network is a model that is trained in several stages, or one of another
             hierarchy.
+        TypeError: The loss, the optimizer or the scheduler is not what is called.
 
     Example:
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
@@ -66,15 +73,18 @@ class HierarchicalModule(LightningModule):
         loss: Callable[..., Tensor] | None = None,
         lr: float = 1e-3,
         optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+        scheduler: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters("lr")
         self.constraint = MCM(hierarchy)
         self.network = _checked(network, hierarchy)
         self.hierarchy = hierarchy
+        _check_called(loss, optimizer, scheduler)
         own = loss is None and isinstance(network, Model)
         self.loss = HybridLoss(hierarchy) if loss is None and not own else loss
         self.optimizer = optimizer
+        self.scheduler = scheduler
 
     def forward(self, x: Any) -> Tensor:
         """Coherent probabilities, `(*, n)`, of features."""
@@ -106,9 +116,13 @@ class HierarchicalModule(LightningModule):
         model: Any = self.network
         if self.loss is None:
             loss: Tensor = model.criterion(output, target)
-        elif output.local_logits is None:
+            return loss
+        if not isinstance(self.loss, (HybridLoss, LHLoss, MCLoss)):
+            target = _floating(target, output.global_logits)
+        if output.local_logits is None:
             loss = self.loss(output.global_logits, target)
         else:
+            _check_local(self.loss, self.network)
             loss = self.loss(output.global_logits, target, local_input=output.local_logits)
         return loss
 
@@ -135,9 +149,10 @@ class HierarchicalModule(LightningModule):
         coherent: Tensor = self(x)
         return coherent
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer of all parameters."""
-        return self.optimizer(self.parameters(), lr=self.hparams["lr"])
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer of all parameters, and the scheduler where there is one."""
+        optimizer = self.optimizer(self.parameters(), lr=self.hparams["lr"])
+        return optimizer if self.scheduler is None else ([optimizer], [self.scheduler(optimizer)])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the classes and edges beside the parameters."""
@@ -298,6 +313,43 @@ def _checked(network: nn.Module, hierarchy: Hierarchy) -> nn.Module:
                 f"{network.stages}; hierloss.training trains it"
             )
     return network
+
+
+def _check_called(loss: object, optimizer: object, scheduler: object) -> None:
+    """Raise for a class where an object is wanted, and for an object where its maker is."""
+    if loss is not None and (isinstance(loss, type) or not callable(loss)):
+        got = f"the class {loss.__name__}" if isinstance(loss, type) else type(loss).__name__
+        raise TypeError(f"expected a loss, such as MCLoss(hierarchy), got {got}")
+    if isinstance(optimizer, torch.optim.Optimizer) or not callable(optimizer):
+        raise TypeError(
+            "expected what makes an optimizer, such as torch.optim.AdamW, got "
+            f"{type(optimizer).__name__}; for its options write partial(torch.optim.AdamW, ...)"
+        )
+    if scheduler is not None and (isinstance(scheduler, LRScheduler) or not callable(scheduler)):
+        raise TypeError(
+            "expected what makes a scheduler of an optimizer, got "
+            f"{type(scheduler).__name__}; write partial(StepLR, step_size=10) or the like"
+        )
+
+
+def _check_local(loss: Callable[..., Tensor], network: nn.Module) -> None:
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    known = inspect.signature(called).parameters.values()
+    if not any(p.name == "local_input" or p.kind is p.VAR_KEYWORD for p in known):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise TypeError(
+            f"expected a loss that takes local_input, for the local logits of "
+            f"{type(network).__name__}, got {name}; HybridLoss does, and without loss= a model of "
+            "hierloss.models has its own"
+        )
+
+
+def _floating(target: Tensor, logits: Tensor) -> Tensor:
+    """A target as the losses of others take it."""
+    if target.is_floating_point():
+        return target
+    floating = target.to(logits.dtype)
+    return floating.masked_fill(target == -1, torch.nan) if target.dtype.is_signed else floating
 
 
 def _pair(batch: Any) -> tuple[Any, Tensor]:
