@@ -21,6 +21,7 @@ def from_table(
     hierarchy: Hierarchy,
     how: Labels,
     ignore: Sequence[str],
+    wanted: Sequence[str] | None,
     reading: Mapping[str, Any],
 ) -> tuple[NDArray[Any], tuple[str, ...], Tensor]:
     """Features, their names, and the target of the rows of a table."""
@@ -28,7 +29,7 @@ def from_table(
 
     labels = how.column
     columns = column_names(path, **reading)
-    names, marks = _layout(path, columns, hierarchy, labels, ignore)
+    names, marks = _layout(path, columns, hierarchy, labels, ignore, wanted)
     _check_index(path, index_names(path, names))
     if marks:
         _tell_missing(path, marks, hierarchy)
@@ -39,6 +40,8 @@ def from_table(
         try:
             found = to_features(path, block, names, done)
         except ValueError as error:
+            if wanted is not None:
+                raise
             raise ValueError(f"{error}; if it is no feature, pass the column as ignore=") from error
         if labels:
             rows, target = reader(block[labels], done)
@@ -59,14 +62,11 @@ def _layout(
     hierarchy: Hierarchy,
     labels: str | None,
     ignore: Sequence[str],
+    wanted: Sequence[str] | None,
 ) -> tuple[list[str], list[str]]:
-    """The columns that are features, and those that are classes."""
-    for name in [*ignore, *([labels] if labels else [])]:
-        if name not in columns:
-            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
-            raise ValueError(
-                f"{path}: expected a column {name!r}, got none of that name but {some}"
-            )
+    """The columns that are features, all that are left or those wanted, and those of classes."""
+    needed = list(ignore) if wanted is None else []
+    _check_there(path, [*needed, *([labels] if labels else [])], columns)
     marks = [] if labels else [x for x in columns if is_class(x, hierarchy) and x not in ignore]
     if not labels and not marks:
         raise ValueError(
@@ -78,8 +78,18 @@ def _layout(
     names = [name for name in columns if name not in apart]
     if not names:
         raise ValueError(f"{path}: expected columns with features, got none")
-    _check_features(path, names, labels, hierarchy)
-    return names, marks
+    if wanted is None or not labels:
+        _check_features(path, names, labels, hierarchy)
+    return names if wanted is None else list(wanted), marks
+
+
+def _check_there(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    for name in names:
+        if name not in columns:
+            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
+            raise ValueError(
+                f"{path}: expected a column {name!r}, got none of that name but {some}"
+            )
 
 
 def _check_features(

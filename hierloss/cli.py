@@ -29,18 +29,30 @@ _STRINGS = rf"\((?:{_STRING}(?:, ?)?)+\)"
 
 #: Commands that are imported when they are called for, or listed.
 ELSEWHERE = {
+    "evaluate": "hierloss.commands",
     "paper": "hierloss.paper.commands",
     "predict": "hierloss.commands",
     "reproduce": "hierloss.paper.reproduce_command",
     "train": "hierloss.commands",
 }
+ORDER = (
+    "verify",
+    "inspect",
+    "demo",
+    "train",
+    "predict",
+    "evaluate",
+    "reproduce",
+    "paper",
+    "bench",
+)
 
 
 class _Commands(click.Group):
     """The commands of this module, and those elsewhere."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), *ELSEWHERE])
+        return sorted([*super().list_commands(context), *ELSEWHERE], key=ORDER.index)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in ELSEWHERE:

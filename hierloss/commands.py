@@ -1,18 +1,18 @@
-"""The commands `hierloss train` and `hierloss predict`."""
+"""The commands `hierloss train`, `hierloss predict` and `hierloss evaluate`."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hierloss._complete import complete
 from hierloss.cli import (
     DEVICE,
     KEEP,
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from hierloss.fitting import Fitted
     from hierloss.hierarchy import Hierarchy
     from hierloss.samples import Samples
-    from hierloss.training import Epoch
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MODEL_NAMES = "MLP, HLSTM, CHMC-LSTM, CHMCNN, HMCN-CHMC, HMCN-R, HMCN-F or HMC-LMLP"
 IN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -61,24 +63,40 @@ READING = click.option(
 )
 
 
+LABELLED = (
+    click.option("--labels", metavar="COLUMN", help="The column with the names of the classes."),
+    click.option("--sep", default=";", show_default=True, help="What separates these names."),
+    click.option(
+        "--on-unlabelled",
+        type=click.Choice(["raise", "drop", "negative"]),
+        default="raise",
+        show_default=True,
+        help="Rows without names of classes: negative says that they are of no class.",
+    ),
+    click.option(
+        "--on-unknown",
+        type=KEEP,
+        default="raise",
+        show_default=True,
+        help="Names that are no class.",
+    ),
+    click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated."),
+    READING,
+)
+
+
+def _labelled(command: Callable[P, R]) -> Callable[P, R]:
+    """A command with the options that say where the labels of samples are."""
+    for option in reversed(LABELLED):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("file", type=IN_FILE)
 @click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
 @click.option("--format", "kind", type=KIND, help="What that file is, as in `hierloss inspect`.")
-@click.option("--labels", metavar="COLUMN", help="The column with the names of the classes.")
-@click.option("--sep", default=";", show_default=True, help="What separates these names.")
-@click.option(
-    "--on-unlabelled",
-    type=click.Choice(["raise", "drop", "negative"]),
-    default="raise",
-    show_default=True,
-    help="Rows without names of classes: negative says that they are of no class.",
-)
-@click.option(
-    "--on-unknown", type=KEEP, default="raise", show_default=True, help="Names that are no class."
-)
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated.")
-@READING
+@_labelled
 @click.option("--without", multiple=True, metavar="CLASS", help="Leave a class out; likewise.")
 @click.option("--model", default="MLP", show_default=True, help=f"One of {MODEL_NAMES}.")
 @click.option(
@@ -141,6 +159,7 @@ def train(
 
     Stop it at will: the same command goes on from an epoch of the last minute, or the last one.
     """
+    from hierloss._progress import progress
     from hierloss.fitting import fit
     from hierloss.samples import read_samples
     from hierloss.training import Settings
@@ -149,14 +168,15 @@ def train(
     tree = None if hierarchy is None else _read_hierarchy(hierarchy, kind)
     console = _console()
 
-    def read(path: Path) -> Samples:
+    def read(path: Path, like: Samples | None = None) -> Samples:
         with _warnings_to(console):
             return read_samples(
                 path,
-                tree,
+                tree if like is None else like.hierarchy,
                 labels=labels,
                 sep=sep,
                 ignore=ignore,
+                features=None if like is None else like.names,
                 on_unlabelled=on_unlabelled,
                 on_unknown=on_unknown,
                 reading=reading,
@@ -173,7 +193,7 @@ def train(
     )
     state = out.with_name(f"{out.name}.part")
     try:
-        with _warnings_to(console), _Bar(console, epochs) as bar:
+        with _warnings_to(console), progress(console, epochs) as shown:
             fitted = fit(
                 model,
                 rows,
@@ -183,8 +203,8 @@ def train(
                 left_out=without,
                 device=device,
                 state=state,
-                progress=bar.step,
-                epoch=bar.epoch,
+                progress=shown.step,
+                epoch=shown.epoch,
             )
     except KeyboardInterrupt:
         if state.exists():
@@ -253,6 +273,60 @@ def predict(
     console.print(f"wrote {out}")
 
 
+@click.command()
+@click.argument("model", type=IN_FILE)
+@click.argument("file", type=IN_FILE)
+@_labelled
+@click.option(
+    "--threshold", default=0.5, show_default=True, help="The least one of predicted classes."
+)
+@click.option("--json", "out", type=OUT_FILE, help="Write the numbers there too.")
+@_explained
+def evaluate(
+    model: Path,
+    file: Path,
+    labels: str | None,
+    sep: str,
+    on_unlabelled: OnUnlabelled,
+    on_unknown: OnUnknown,
+    ignore: tuple[str, ...],
+    reading: Mapping[str, Any],
+    threshold: float,
+    out: Path | None,
+) -> None:
+    """Judge what a MODEL predicts for the rows of a FILE, whose classes are known."""
+    from hierloss._evaluation import evaluate as judge
+    from hierloss.checkpoint import Checkpoint
+    from hierloss.samples import read_samples
+
+    apart(out, model, file)
+    checkpoint = Checkpoint.load(model)
+    console = _console()
+    with _warnings_to(console):
+        samples = read_samples(
+            file,
+            checkpoint.model.hierarchy,
+            labels=labels,
+            sep=sep,
+            ignore=ignore,
+            features=checkpoint.features,
+            on_unlabelled=on_unlabelled,
+            on_unknown=on_unknown,
+            reading=reading,
+        )
+    found = judge(checkpoint, samples, threshold=threshold)
+    console.print(
+        f"{found.rows:,} rows, {found.classes:,} classes, {found.positive_classes:,} of them with "
+        f"rows\nAU(PRC) {found.auprc:.4f} as in C-HMCNN, {found.auprc_clus:.4f} as in Clus\n"
+        f"at {threshold:g}: precision {found.precision:.4f}, recall {found.recall:.4f}, "
+        f"F {found.f:.4f}, hierarchical\nviolation rate {found.violation_rate:.4f}"
+    )
+    if out is not None:
+        with complete(out) as part:
+            part.write_text(f"{json.dumps(found._asdict(), indent=2)}\n", encoding="utf-8")
+        console.print(f"wrote {out}")
+
+
 def _read_hierarchy(path: Path, kind: str | None) -> Hierarchy:
     from hierloss.inspection import read
 
@@ -275,51 +349,13 @@ def _warnings_to(console: Console) -> Iterator[None]:
         console.print(str(warning.message))
 
 
-class _Bar:
-    """A progress bar over the epochs of all stages, with the steps of the present one."""
-
-    def __init__(self, console: Console, epochs: int) -> None:
-        self.epochs = epochs
-        self.done = 0
-        self.progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            TextColumn("{task.fields[scores]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self.task = self.progress.add_task("", total=epochs, epoch=1, scores="")
-
-    def __enter__(self) -> _Bar:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.progress.stop()
-
-    def step(self, done: int, steps: int) -> None:
-        self.progress.update(self.task, completed=self.done + done / steps)
-
-    def epoch(self, epoch: Epoch) -> None:
-        scores = f"loss {epoch.loss:.4f}"
-        if epoch.auprc is not None:
-            scores += f", AU(PRC) {epoch.auprc:.4f}"
-        self.done += 1
-        # A stage that ended early takes its epochs with it, one that follows brings its own.
-        total = self.done - epoch.epoch + self.epochs
-        self.progress.update(
-            self.task, total=total, completed=self.done, epoch=self.done + 1, scores=scores
-        )
-
-
 def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples, Samples | None]:
     """Rows to train on, and rows to validate with."""
     from hierloss.fitting import split
 
     if _is_share(valid):
         return split(samples, float(valid), seed)
-    return samples, read(Path(valid))
+    return samples, read(Path(valid), samples)
 
 
 def _is_share(valid: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from torch import Tensor
 from hierloss._sample_labels import LabelReader, Labels, OnUnknown, OnUnlabelled
 from hierloss._sample_tables import check_size, from_table, to_features
 from hierloss.hierarchy import Hierarchy
+
+if TYPE_CHECKING:
+    from hierloss_adapters.arff import Arff
 
 __all__ = ["Block", "Samples", "read_features", "read_samples"]
 
@@ -68,6 +71,7 @@ def read_samples(
     labels: str | None = None,
     sep: str = ";",
     ignore: Sequence[str] = (),
+    features: Sequence[str] | None = None,
     on_unlabelled: OnUnlabelled = "raise",
     on_unknown: OnUnknown = "raise",
     reading: Mapping[str, Any] | None = None,
@@ -86,6 +90,8 @@ def read_samples(
         labels: The column of a table that has the names of the classes.
         sep: What separates the names.
         ignore: Columns that are no features.
+        features: The names of the features, as those of training; what else the file has is passed
+            over, and it need not have the columns to ignore. By default all other columns.
         on_unlabelled: What to do with a row without names of classes, because its cell is empty or
             ``?``: "raise", "drop" to leave it out, or "negative" if it is of no class. An empty
             list in a Parquet file says that the row is of no class.
@@ -111,14 +117,15 @@ def read_samples(
                 f"{path}: expected no column of labels, an ARFF file has its own; leave labels away"
             )
         how = Labels(on_unlabelled=on_unlabelled, on_unknown=on_unknown)
-        samples = _from_arff(path, hierarchy, how, ignore, reading)
+        samples = _from_arff(path, hierarchy, how, ignore, features, reading)
     elif hierarchy is None:
         raise ValueError(f"{path}: expected a hierarchy beside a table, got none; pass hierarchy=")
     elif not sep:
         raise ValueError("expected a separator between the names of classes, got ''")
     else:
         how = Labels(labels, sep, on_unlabelled, on_unknown)
-        samples = Samples(*from_table(path, hierarchy, how, ignore, reading), hierarchy)
+        found = from_table(path, hierarchy, how, ignore, features, reading)
+        samples = Samples(*found, hierarchy)
     if not len(samples.features):
         raise ValueError(f"{path}: expected rows to learn from below the header, got none")
     return samples
@@ -188,23 +195,15 @@ def _from_arff(
     hierarchy: Hierarchy | None,
     how: Labels,
     ignore: Sequence[str],
+    wanted: Sequence[str] | None,
     reading: Mapping[str, Any],
 ) -> Samples:
     from hierloss_adapters.arff import read_arff
 
     arff = read_arff(path, dtype=np.float64, **reading)
     hierarchy = arff.hierarchy if hierarchy is None else hierarchy
-    unknown = [name for name in ignore if name not in (*arff.attributes, *arff.ignored)]
-    if unknown:
-        raise ValueError(f"{path}: expected an attribute {unknown[0]!r} to ignore, got none")
-    numeric = [name for name in ignore if name in arff.attributes]
-    ignored = {f"{name}={value}" for name in numeric for value in arff.attributes[name]}
-    ignored |= {name for name in numeric if not arff.attributes[name]}
-    kept = [i for i, name in enumerate(arff.feature_names) if name not in ignored]
-    names = tuple(arff.feature_names[i] for i in kept)
-    if not names:
-        raise ValueError(f"{path}: expected attributes that are features, got none")
-    features = arff.features[:, kept]
+    names = _kept(path, arff, ignore) if wanted is None else tuple(wanted)
+    features = arff.features[:, _places(path, names, arff.feature_names)]
     check_size(path, features, names, 1)
     reader = LabelReader(path, hierarchy, how)
     labels = [reader.known(list(names), row) for row, names in enumerate(arff.labels, 1)]
@@ -213,6 +212,20 @@ def _from_arff(
     target = hierarchy.encode([labels[i] or () for i in rows])
     features = features if len(rows) == len(features) else features[rows]
     return Samples(features, names, target, hierarchy)
+
+
+def _kept(path: Path, arff: Arff, ignore: Sequence[str]) -> tuple[str, ...]:
+    """The features of the attributes that are not ignored."""
+    unknown = [name for name in ignore if name not in (*arff.attributes, *arff.ignored)]
+    if unknown:
+        raise ValueError(f"{path}: expected an attribute {unknown[0]!r} to ignore, got none")
+    numeric = [name for name in ignore if name in arff.attributes]
+    ignored = {f"{name}={value}" for name in numeric for value in arff.attributes[name]}
+    ignored |= {name for name in numeric if not arff.attributes[name]}
+    names = tuple(name for name in arff.feature_names if name not in ignored)
+    if not names:
+        raise ValueError(f"{path}: expected attributes that are features, got none")
+    return names
 
 
 def _arff_blocks(
@@ -224,15 +237,20 @@ def _arff_blocks(
         raise ValueError(f"{path}: expected no column of ids, an ARFF file has none")
     apt = {x: reading[x] for x in ("encoding", "sparse_base") if x in reading}
     found, known = read_arff_features(path, dtype=np.float64, **apt)
-    place = {name: i for i, name in enumerate(known)}
-    missing = [name for name in names if name not in place]
-    if missing:
-        raise ValueError(f"{path}: expected a feature {missing[0]!r} as in training, got none")
-    features = found[:, [place[name] for name in names]]
+    features = found[:, _places(path, names, known)]
     check_size(path, features, names, 1)
     for done in range(0, max(len(features), 1), size):
         block = features[done : done + size]
         yield Block(_numbered(done, len(block)), block)
+
+
+def _places(path: Path, names: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Where the features are among those of a file."""
+    place = {name: i for i, name in enumerate(known)}
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise ValueError(f"{path}: expected a feature {missing[0]!r} as in training, got none")
+    return [place[name] for name in names]
 
 
 def _ids(path: Path, column: str, cells: Sequence[object], first: int) -> list[object]:

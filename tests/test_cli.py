@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import hierloss.verify
 from hierloss import Hierarchy, __version__
-from hierloss.cli import in_options, inspect, main
+from hierloss.cli import ORDER, in_options, inspect, main
 from hierloss.commands import train
 
 OBO = """format-version: 1.2
@@ -238,7 +239,8 @@ def test_demo_hands_over_its_options(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_help_and_version() -> None:
-    for command in ("verify", "inspect", "demo"):
-        assert command in run("--help").output
+    listed = re.findall(r"^  ([a-z]+)  ", run("--help").output, re.MULTILINE)
+    assert tuple(listed) == ORDER
+    for command in ORDER:
         assert run(command, "--help").exit_code == 0
     assert __version__ in run("--version").output

@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import csv
 import io
+import json
 import pickletools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,17 +15,19 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from rich.console import Console
 from torch.testing import assert_close
 
 from hierloss import Hierarchy, UnknownClassError
+from hierloss._progress import Bar, progress
 from hierloss.checkpoint import MODELS, Checkpoint, build
 from hierloss.cli import main
 from hierloss.fitting import fit, split
-from hierloss.metrics import average_precision
+from hierloss.metrics import average_precision, hierarchical_scores, pooled_auprc
 from hierloss.predictions import chosen
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples, read_features, read_samples
-from hierloss.training import Settings
+from hierloss.training import Epoch, Settings
 from hierloss_adapters.tabular import column_names, numbers, read_table, write_table
 
 pytest.importorskip("sklearn", reason='scikit-learn is missing; pip install "hierloss[train]"')
@@ -686,7 +690,7 @@ def test_what_is_wrong_with_a_command_is_said(trained, write, hierarchy) -> None
     assert "to write that ends in .csv" in failed("predict", model, pets, "--out", "p.doc")
     fewer = write(arff().replace("@attribute u", "@attribute x"), "fewer.arff")
     assert "expected a feature 'u'" in failed("predict", model, fewer)
-    assert "features of training for validation too" in failed("train", file, "--valid", fewer)
+    assert "expected a feature 'u'" in failed("train", file, "--valid", fewer)
 
 
 def test_an_output_that_fails_leaves_nothing(trained, write, tmp_path) -> None:
@@ -882,6 +886,98 @@ def test_the_command_says_how_a_class_in_other_letters_is_passed_over(write, hie
     path = write("u,pet,Wild \n1,1,0\n", "leak.csv")
     said = failed("train", path, "--hierarchy", hierarchy)
     assert "call the column 'wild' if it has the labels, pass --ignore 'Wild ' to" in said
+
+
+def test_a_model_is_evaluated(write, hierarchy, tmp_path) -> None:
+    file, saved = write(table(marks=True), "pets.csv"), tmp_path / "m.safetensors"
+    ran("train", file, "--hierarchy", hierarchy, "--ignore", "name", *QUICK, "--without", "wild",
+        "--out", saved)  # fmt: skip
+    other = write(table().replace("u,v,w", "w,v,more", 1).replace("name", "u", 1), "other.csv")
+    assert "column 'u', row 1: expected a finite number" in failed(
+        "evaluate", saved, other, "--labels", "classes"
+    )
+    named, out = write(table(), "named.csv"), tmp_path / "new" / "scores.json"
+    said = ran("evaluate", saved, named, "--labels", "classes", "--threshold", 0.3, "--json", out)
+    checkpoint = Checkpoint.load(saved)
+    x, labels = samples()
+    y, classes = PETS.encode([[i] for i in labels]), torch.tensor([True, False, True, True])
+    p = checkpoint.model.predict(checkpoint.standardise(x))
+    found = json.loads(out.read_text())
+    precision, recall, f = hierarchical_scores(p >= 0.3, y, PETS, classes)
+    expected = {
+        "rows": 60, "classes": 3, "positive_classes": 3,
+        "auprc": average_precision(p, y, classes), "auprc_clus": pooled_auprc(p, y, classes),
+        "threshold": 0.3, "precision": precision, "recall": recall, "f": f, "violation_rate": 0.0,
+    }  # fmt: skip
+    assert found == pytest.approx(expected)
+    assert "60 rows, 3 classes, 3 of them with rows" in said
+    assert f"AU(PRC) {found['auprc']:.4f} as in C-HMCNN, {found['auprc_clus']:.4f} as in" in said
+    assert f"at 0.3: precision {precision:.4f}, recall {recall:.4f}, F {f:.4f}" in said
+    assert json.loads(out.read_text()) == found
+    assert ran("evaluate", saved, file).splitlines()[1] == said.splitlines()[1]
+
+
+def test_an_arff_file_is_evaluated(trained, write) -> None:
+    model, file = trained
+    header, _, rows = file.read_text().partition("@data\n")
+    turned = header.replace("pet,pet/cat,pet/dog,wild", "wild,pet,pet/dog,pet/cat")
+    said = ran("evaluate", model, file)
+    assert "60 rows, 4 classes, 4 of them with rows" in said
+    assert ran("evaluate", model, write(f"{turned}@data\n{rows}", "turned.arff")) == said
+
+
+def test_what_cannot_be_evaluated_is_said(trained, write, tmp_path) -> None:
+    model, file = trained
+    none = write("u,v,w,c\n1,2,3,\n", "none.csv")
+    asked = ("evaluate", model, none, "--labels", "c", "--on-unlabelled")
+    assert "expected samples with classes to judge by, got none" in failed(*asked, "negative")
+    assert "pass --on-unlabelled drop" in failed(*asked, "raise")
+    assert "expected a threshold from 0 to 1" in failed("evaluate", model, file, "--threshold", 2)
+    assert "another file to write" in failed("evaluate", model, file, "--json", model)
+    assert "column called like a class, such as 'pet'" in failed("evaluate", model, none)
+    near = write("u,v,w,pet,Wild\n1,2,3,1,0\n", "near.csv")
+    assert "got 'Wild', which is the class 'wild' but" in failed("evaluate", model, near)
+
+
+def test_a_file_for_validation_has_what_training_needs(write, hierarchy, tmp_path) -> None:
+    file = write(table(), "pets.csv")
+    lines = [x.split(",") for x in table().splitlines()]
+    fewer = [",".join([*x[3:0:-1], "more" if i == 0 else "x", x[4]]) for i, x in enumerate(lines)]
+    asked = ("train", file, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name",
+             "--epochs", 1, "--out", tmp_path / "m.safetensors")  # fmt: skip
+    said = ran(*asked, "--valid", write("\n".join(fewer), "valid.csv"))
+    assert "60 rows, 3 features" in said
+    assert "on 60 other rows" in said
+    short = write("u,w,classes\n1,2,wild\n", "short.csv")
+    assert "expected a column 'v'" in failed(*asked, "--valid", short)
+
+
+@pytest.mark.parametrize("model", ["MLP", "HMC-LMLP"])
+def test_epochs_are_lines_where_there_is_no_terminal(model: str, write, tmp_path) -> None:
+    file, options = write(arff(), "pets.arff"), ("--model", model, "--epochs", 2)
+    said = ran("train", file, *options, "--out", tmp_path / "m.safetensors").splitlines()
+    stages = ["", "stage 2, "] if model == "HMC-LMLP" else [""]
+    wanted = [f"{stage}epoch {i}: loss " for stage in stages for i in (1, 2)]
+    assert [line.partition("0.")[0] for line in said[: len(wanted)]] == wanted
+    assert re.fullmatch(r"epoch 1: loss \d\.\d{4}, AU\(PRC\) \d\.\d{4}", said[0])
+    assert said[len(wanted)].startswith("48 rows")
+
+
+def test_a_line_is_written_at_once_and_a_terminal_has_a_bar(monkeypatch) -> None:
+    file, written = io.StringIO(), []
+    monkeypatch.setattr(file, "flush", lambda: written.append(file.getvalue()), raising=False)
+    with progress(Console(file=file), 2) as shown:
+        shown.step(1, 2)
+        for i in (1, 2):
+            shown.epoch(Epoch(0, i, 0.5, 1.0, None))
+    assert [x for x in written if x] == [
+        "epoch 1: loss 0.5000\n", "epoch 1: loss 0.5000\nepoch 2: loss 0.5000\n"
+    ]  # fmt: skip
+    file = io.StringIO()
+    with progress(Console(file=file, force_terminal=True), 2) as shown:
+        shown.epoch(Epoch(0, 1, 0.5, 1.0, None))
+    assert isinstance(shown, Bar)
+    assert "epoch 1:" not in file.getvalue()
 
 
 def test_an_option_of_a_model_is_finite() -> None:
