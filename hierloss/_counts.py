@@ -89,6 +89,8 @@ def sets(
     """Which classes are both, predicted and true, `(samples, n)` each, of closed sets."""
     target = dense(target, "a target")
     check_shape(predicted, "predictions", target.shape)
+    if not ((predicted == 0) | (predicted == 1)).all():
+        raise ValueError("expected predictions of 0 and 1, such as scores > 0.5, got other values")
     where = counted(target, classes)
     p = (hierarchy.close(predicted) == 1) & where
     t = (hierarchy.close(target) == 1) & where
@@ -97,7 +99,7 @@ def sets(
 
 def by_level(found: list[Tensor], hierarchy: Hierarchy) -> list[Tensor]:
     """The sizes of `sets` at each level, over all samples."""
-    level = torch.tensor(hierarchy.levels, device=found[0].device)
+    level = Topology.of(hierarchy, found[0].device).level
     empty = torch.zeros(hierarchy.depth + 1, dtype=torch.int64, device=level.device)
     return [empty.index_add(0, level, x.sum(0)) for x in found]
 
@@ -107,8 +109,9 @@ def violations(scores: Tensor, hierarchy: Hierarchy, classes: Tensor | None) -> 
     found = hierarchy.violations(scores)
     if classes is None:
         return found
-    ends = checked_classes(classes, len(hierarchy)).cpu()[torch.tensor(hierarchy.edge_index)]
-    return found[..., ends.all(0).to(found.device)]
+    of = Topology.of(hierarchy, found.device)
+    counts = checked_classes(classes, len(hierarchy)).to(found.device)
+    return found[..., counts[of.child] & counts[of.parent]]
 
 
 def precision_recall_f(sizes: Iterable[Tensor], beta: float) -> list[Tensor]:

@@ -65,7 +65,7 @@ def decode(h: Hierarchy, mask: Tensor) -> list[tuple[str, ...]]:
         )
     if mask.ndim != 2 or mask.shape[1] != len(h):
         raise ValueError(f"expected a mask of shape (samples, {len(h)}), got {tuple(mask.shape)}")
-    if ((mask != 0) & (mask != 1)).any():
+    if mask.dtype != torch.bool and ((mask != 0) & (mask != 1)).any():
         raise ValueError("expected a mask of zeros and ones, got other integers")
     return [tuple(h.names[i] for i in np.flatnonzero(row)) for row in mask.cpu().numpy()]
 
@@ -88,8 +88,8 @@ def violations(h: Hierarchy, scores: Tensor) -> Tensor:
     """Which edges have a child that scores above its parent."""
     scores = dense(scores, "scores")
     check_classes(scores, "scores", h)
-    child, parent = torch.tensor(h.edge_index, device=scores.device)
-    return ~(scores.index_select(-1, child) <= scores.index_select(-1, parent))
+    of = Topology.of(h, scores.device)
+    return ~(scores.index_select(-1, of.child) <= scores.index_select(-1, of.parent))
 
 
 def _names_of(sample: Iterable[str], i: int) -> list[str]:

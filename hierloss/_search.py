@@ -63,16 +63,16 @@ class Search:
         self.truths = int(self.positive.sum())
         self.device = scores.device
         self.f = -1.0
-        self.t = torch.zeros(len(hierarchy), dtype=self.scores.dtype)
+        self.t = torch.zeros(len(hierarchy), dtype=self.scores.dtype, device="cpu")
 
     def one(self) -> float:
         """Set all thresholds to the one that is best."""
-        self._move(torch.ones(len(self.h), dtype=torch.bool))
+        self._move(counted(None, self.h))
         return float(self.t[0])
 
     def levels(self) -> Tensor:
         """Move the thresholds of levels, until none can be made better alone."""
-        groups = [torch.tensor(self.h.levels == i) for i in range(self.h.depth + 1)]
+        groups = [torch.from_numpy(self.h.levels == i) for i in range(self.h.depth + 1)]
         while sum(self._move(group) for group in groups):
             pass
         return self.t.to(self.device)
@@ -179,7 +179,7 @@ class _Votes:
 def counted(classes: Tensor | None, hierarchy: Hierarchy) -> Tensor:
     """The columns that count, `(n,)` on the CPU."""
     if classes is None:
-        return torch.ones(len(hierarchy), dtype=torch.bool)
+        return torch.ones(len(hierarchy), dtype=torch.bool, device="cpu")
     return checked_classes(classes, len(hierarchy)).cpu()
 
 

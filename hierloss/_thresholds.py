@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hierloss._search import Rule, Search
 from hierloss.hierarchy import Hierarchy
-from hierloss.topology import check_shape
+from hierloss.topology import Topology, check_shape
 
 Group = Literal["level", "class"]
 
@@ -38,7 +38,7 @@ def per_level(values: Sequence[float] | Tensor, hierarchy: Hierarchy) -> Tensor:
     """
     given = values if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float64)
     check_shape(given, "a threshold for each level", torch.Size([hierarchy.depth + 1]))
-    return given[torch.tensor(hierarchy.levels, device=given.device)]
+    return given[Topology.of(hierarchy, given.device).level]
 
 
 def find_threshold(

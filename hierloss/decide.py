@@ -52,7 +52,8 @@ def threshold(scores: Tensor, hierarchy: Hierarchy, thresholds: float | Tensor) 
         `scores` is `(*, n)`, `thresholds` a number or `(n,)`. The result is `(*, n)`, bool.
 
     Raises:
-        ValueError: The last dimension is not that of the classes, or a threshold is NaN.
+        ValueError: The last dimension is not that of the classes, or a threshold is NaN, which is
+            not looked for on an accelerator or by `torch.compile`.
         TypeError: The scores are not of a floating point type.
 
     Example:
@@ -64,7 +65,7 @@ def threshold(scores: Tensor, hierarchy: Hierarchy, thresholds: float | Tensor) 
     cut = torch.as_tensor(thresholds, dtype=_wide(scores), device=scores.device)
     if cut.ndim:
         check_shape(cut, "one threshold, or one for each class,", torch.Size([len(hierarchy)]))
-    if cut.isnan().any():
+    if _is_nan(thresholds):
         raise ValueError("expected thresholds that are numbers, got NaN")
     return scores > cut.expand(len(hierarchy))  # a scalar would be rounded to half precision
 
@@ -129,8 +130,7 @@ def deepest(scores: Tensor, hierarchy: Hierarchy, thresholds: float | Tensor) ->
         [('a', 'a/c')]
     """
     above = threshold(scores, hierarchy, thresholds)
-    levels = torch.tensor(hierarchy.levels, device=scores.device)
-    level = torch.where(above, levels, -1)
+    level = torch.where(above, Topology.of(hierarchy, scores.device).level, -1)
     lowest = above & (level == level.amax(-1, keepdim=True))
     best = scores.masked_fill(~lowest, -torch.inf).argmax(-1, keepdim=True)
     return _with_ancestors(best, above.gather(-1, best), hierarchy)
@@ -172,6 +172,15 @@ def greedy_path(
         at = following.gather(0, at)
     shape = scores.shape[:-1] + (1,)
     return _with_ancestors(at.view(shape), (value > -torch.inf).view(shape), hierarchy)
+
+
+def _is_nan(thresholds: float | Tensor) -> bool:
+    """Whether a threshold is NaN; one on an accelerator would have to be waited for."""
+    if isinstance(thresholds, (int, float)):
+        return math.isnan(thresholds)
+    given = torch.as_tensor(thresholds)
+    seen = given.is_cpu and not torch.compiler.is_compiling()
+    return seen and bool(given.isnan().any())
 
 
 def _wide(scores: Tensor) -> torch.dtype:

@@ -7,7 +7,8 @@ the class that decides. Of equal scores that of the class itself decides, else t
 child (for `lmc`: parent) in column order that attains the extremum, and so on from there.
 
 Scores are `(*, n)`: the classes of the hierarchy last, any batch dimensions before them. Wherever
-a hierarchy is asked for, a `hierloss.topology.Topology` of it will do.
+a hierarchy is asked for, a `hierloss.topology.Topology` of it will do, which `torch.compile` needs for
+one graph if the hierarchy is new.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hierloss._costs import (
 )
 from hierloss._targets import checked, prepare
 from hierloss.hierarchy import Hierarchy
-from hierloss.kernels import InvalidTarget, _ops, exporting, reference, serves
+from hierloss.kernels import InvalidTarget, _ops, batched, exporting, reference, serves
 from hierloss.topology import (
     Topology,
     check_classes,
@@ -253,7 +254,7 @@ def hybrid_loss(
         sample_weight: Factor on the terms of each sample.
         validate_targets: Check values and closure of the target, and that probabilities are some.
             By default that is done on the CPU, and not on an accelerator, where it would wait for
-            it, nor under `torch.compile`; under `torch.func.vmap` it has to be False. Unchecked, a
+            it, nor under `torch.compile` or `torch.func.vmap`. Unchecked, a
             value that is no label makes its term NaN, and where a target is not closed, the terms
             of the classes concerned have no meaning.
 
@@ -291,7 +292,8 @@ def hybrid_loss(
         check_shape(local_input, "local_input", input.shape)
     validate = validate_targets
     if validate is None:
-        validate = input.device.type == "cpu" and not torch.compiler.is_compiling()
+        seen = input.device.type == "cpu" and not torch.compiler.is_compiling()
+        validate = seen and not batched(input, target)
     if validate and not from_logits:
         check_probabilities(input, "an input")
         if local_input is not None:
@@ -369,7 +371,7 @@ def _checked(scores: Tensor, what: str, hierarchy: Hierarchy | Topology) -> Topo
         raise TypeError(f"expected {what} that is a floating point Tensor, got {got}")
     check_strided(scores, what)
     if isinstance(hierarchy, Topology):
-        topology = hierarchy
+        topology = hierarchy.on(scores.device)
     else:
         topology = Topology.of(hierarchy, scores.device)
     check_classes(scores, what, topology.hierarchy)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hierloss import _dag, kernels
 from hierloss._dag import Ints, Neighbours
+from hierloss._placed import Placed
 from hierloss.kernels import _tables
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from hierloss.hierarchy import Hierarchy
 
 __all__ = ["Topology"]
@@ -26,18 +25,19 @@ Direction = Literal["descendants", "parents", "ancestors"]
 BLOCK = 8192
 
 
-class Topology(nn.Module):
-    r"""The index tables of a hierarchy, as buffers that move with the module that holds them.
+class Topology(Placed):
+    r"""The index tables of a hierarchy, which follow the module that holds them to its device.
 
     Every layer and loss has one, and every function of `hierloss.functional` takes one in place
-    of a hierarchy. The buffers are not part of a checkpoint.
+    of a hierarchy. They are neither parameters nor buffers, and not part of a checkpoint.
 
     A table is a sequence of rounds. A round is `(m, width)`: a row holds a class and its
     neighbours in column order, filled up with the class itself. In the order of the rounds each
     class comes after the neighbours it depends on: "descendants" goes from the leaves up,
     "ancestors" from the roots down along parents, and "parents" is one step without an order.
     Rounds that do not depend on each other are a level. The fast kernels have one flat array of
-    their own, `tables`.
+    their own, `tables`. Beside these, `child` and `parent` have the columns of the edges, and
+    `level` the level of each class.
 
     Args:
         hierarchy: The hierarchy.
@@ -53,6 +53,9 @@ class Topology(nn.Module):
     parents: Tensor
     ancestors: Tensor
     tables: Tensor
+    child: Tensor
+    parent: Tensor
+    level: Tensor
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         from hierloss.hierarchy import Hierarchy
@@ -74,16 +77,9 @@ class Topology(nn.Module):
         self._register("parents", h._up, np.zeros_like(height))
         self._register("ancestors", h._up, h.levels)
         packed = _tables.pack(child, parent, h.levels)
-        self.register_buffer("tables", torch.from_numpy(packed), persistent=False)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        hollow = self.tables.is_meta
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch gives it no types
-        if hollow and not self.tables.is_meta:  # to_empty brings memory, but not what was in it
-            device = self.tables.device
-            self._fill()
-            self.to(device)
-        return self
+        self.hold("tables", torch.from_numpy(packed))
+        for name, table in (("child", child), ("parent", parent), ("level", h.levels)):
+            self.hold(name, torch.from_numpy(table.copy()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch gives it no types
@@ -103,6 +99,10 @@ class Topology(nn.Module):
             cache[device] = made
         return made
 
+    def on(self, device: torch.device) -> Topology:
+        """This topology, or that of its hierarchy where its tables are on another device."""
+        return self if self.tables.device == device else Topology.of(self.hierarchy, device)
+
     def rounds(self, direction: Direction) -> Iterator[Tensor]:
         """The rounds of one table."""
         for level in self.levels(direction):
@@ -121,7 +121,7 @@ class Topology(nn.Module):
         rounds = [table.ravel() for level in levels for table in level]
         flat = np.concatenate([np.empty(0, dtype=np.int64), *rounds])
         self._shapes[direction] = [[table.shape for table in level] for level in levels]
-        self.register_buffer(direction, torch.from_numpy(flat), persistent=False)
+        self.hold(direction, torch.from_numpy(flat))
 
     def extra_repr(self) -> str:
         return repr(self.hierarchy)
@@ -129,7 +129,7 @@ class Topology(nn.Module):
 
 def _make(hierarchy: Hierarchy, device: torch.device) -> Topology:
     with torch.inference_mode(False):
-        return Topology(hierarchy).to(device)
+        return Topology(hierarchy).place(device)
 
 
 def check_tensor(x: object, what: str) -> None:

@@ -28,6 +28,7 @@ from hierloss.decide import (
     top_down,
 )
 from hierloss.metrics import hierarchical_scores
+from hierloss.topology import Topology
 from oracles import Problem
 
 TAXA = Hierarchy.from_paths(["animal/mammal/cat", "animal/mammal/dog", "animal/fish", "plant"])
@@ -265,6 +266,33 @@ def test_wrong_input_says_what_was_expected(rule) -> None:
         rule(torch.zeros(2, 6), TAXA, torch.zeros(3))
     with pytest.raises(ValueError, match="expected thresholds that are numbers, got NaN"):
         rule(torch.zeros(2, 6), TAXA, math.nan)
+    with pytest.raises(ValueError, match="expected thresholds that are numbers, got NaN"):
+        rule(torch.zeros(2, 6), TAXA, torch.full((6,), torch.nan))
+
+
+@every
+def test_rules_in_compiled_code(rule) -> None:
+    scores, h = torch.rand(3, 6), Hierarchy.from_paths(["a/b/c", "a/d", "e/f"])
+    compiled = torch.compile(lambda s: rule(s, h, 0.5), backend="eager")
+    assert torch.equal(compiled(scores), rule(scores, h, 0.5))
+
+
+def test_simple_rules_are_one_graph() -> None:
+    scores = torch.rand(3, 6)
+    Topology.of(TAXA, scores.device)
+    for rule in (threshold, top_down, bottom_up):
+        compiled = torch.compile(
+            lambda s, rule=rule: rule(s, TAXA, 0.5), backend="eager", fullgraph=True
+        )
+        assert torch.equal(compiled(scores), rule(scores, TAXA, 0.5))
+
+
+def test_thresholds_with_another_default_device() -> None:
+    scores, target = torch.rand(5, 6), TAXA.close(torch.rand(5, 6) > 0.7)
+    expected = find_threshold(scores, target, TAXA), find_thresholds(scores, target, TAXA)
+    with torch.device("meta"):
+        assert find_threshold(scores, target, TAXA) == expected[0]
+        assert torch.equal(find_thresholds(scores, target, TAXA), expected[1])
 
 
 # Expected F.

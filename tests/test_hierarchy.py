@@ -139,6 +139,14 @@ def test_an_edge_given_twice_counts_once() -> None:
         (lambda: Hierarchy.from_paths([3]), TypeError, "got 3"),
         (lambda: Hierarchy.from_paths(["a//b"]), HierarchyError, "empty one in 'a//b'"),
         (lambda: Hierarchy.from_paths(["/a"]), HierarchyError, "empty one in '/a'"),
+        (lambda: Hierarchy.from_paths(["a /b"]), HierarchyError, "another class than 'a/b'; strip"),
+        (lambda: Hierarchy.from_paths(["a", "b"], names=["b"]), UnknownClassError, "class 'a'"),
+        (lambda: Hierarchy.from_paths(["a/b"], names=["a/b"]), UnknownClassError, "a path has"),
+        (
+            lambda: Hierarchy.from_edges({("a", "b")}, ["a", "b"], on_cycle="drop"),
+            TypeError,
+            r"edges in an order, got a set, .* pass sorted\(edges\)",
+        ),
     ],
 )
 def test_refusals_say_what_came(build, error: type[Exception], message: str) -> None:
@@ -268,6 +276,8 @@ def test_violations_are_by_edge() -> None:
     assert PETS.violations(scores).tolist() == [[True, False, False, True], [False] * 4]
     assert not PETS.is_coherent(scores)
     assert PETS.is_coherent(scores[1])
+    compiled = torch.compile(PETS.violations, backend="eager")
+    assert torch.equal(compiled(scores), PETS.violations(scores))
 
 
 def test_nan_is_not_coherent() -> None:

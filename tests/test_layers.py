@@ -9,11 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.testing import assert_close
 
 import hierloss.functional as HF
 import strategies as hl
-from hierloss import LMC, MCM, Hierarchy
+from hierloss import LMC, MCM, Hierarchy, HybridLoss
 from oracles import Problem, decider, lmc, mcm
 
 LAYERS = {
@@ -199,10 +200,38 @@ def test_layers_keep_checkpoints_clean_and_survive_copies(layer) -> None:
     assert "Hierarchy(4 classes" in repr(module)
 
 
+def _averaged(module: torch.nn.Module) -> torch.nn.Module:
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1), module)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9999), use_buffers=True)
+    for _ in range(10):
+        average.update_parameters(model)
+    return average.module[1]
+
+
 def test_layers_move_with_the_module() -> None:
     module = MCM(Hierarchy.from_parents([None, 0])).to("meta")
-    assert {buffer.device.type for buffer in module.buffers()} == {"meta"}
     assert module(torch.empty(3, 2, device="meta")).shape == (3, 2)
+    scores = torch.tensor([[0.0, 1.0]])
+    assert module.to_empty(device="cpu")(scores).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("make", [MCM, LMC, HybridLoss])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda module: module.to_empty(device="cpu"),
+        lambda module: module.type(torch.float64),
+        lambda module: module.half().float(),
+        lambda module: module.share_memory(),
+        _averaged,
+    ],
+    ids=["to_empty", "type", "half", "share_memory", "average"],
+)
+def test_nothing_that_is_done_to_buffers_changes_the_hierarchy(make, spoil) -> None:
+    h = Hierarchy.from_parents([None, *[i // 3 for i in range(299)]])
+    given = (torch.randn(2, len(h)), h.encode([h.leaves[:1], h.leaves[5:7]]))
+    given = given if make is HybridLoss else given[:1]
+    assert torch.equal(spoil(make(h))(*given), make(h)(*given))
 
 
 def test_modules_call_the_functions() -> None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.testing import assert_close
 
 import strategies as hl
@@ -253,6 +254,40 @@ def test_a_model_moves_as_a_whole(name: str) -> None:
     x = torch.empty(2, 3, device="meta")
     assert model(x).global_logits.device.type == "meta"
     assert {b.device.type for b in model.buffers()} == {"meta"}
+    model.to_empty(device="cpu").load_state_dict(make(name).state_dict())
+    assert model(X).global_logits.shape == (3, 5)
+
+
+@systems
+def test_a_model_made_on_meta_is_filled_by_a_checkpoint(name: str) -> None:
+    model = make(name)
+    with torch.device("meta"):
+        hollow = make(name)
+    hollow.load_state_dict(model.state_dict(), assign=True)
+    assert torch.equal(hollow.predict(X), model.predict(X))
+
+
+@systems
+def test_an_average_of_one_model_is_that_model(name: str) -> None:
+    h = Hierarchy.from_parents([None, *[i // 3 for i in range(99)]])
+    model = make(name, h, weight=torch.tensor([0.0] + [1.0] * 99))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9999), use_buffers=True)
+    for _ in range(5):
+        average.update_parameters(model)
+    assert_close(average.module.predict(X), model.predict(X))
+    target = h.close(torch.rand(3, 100) > 0.9)
+    assert_close(*(m.criterion(m(X), target) for m in (average.module.eval(), model.eval())))
+
+
+@systems
+def test_criteria_in_compiled_code(name: str) -> None:
+    """In one graph, also of a hierarchy that is new."""
+    model = make(name, Hierarchy.from_paths(["a/b", "a/c", "d"])).eval()
+    target = torch.tensor([[1, 0, 0, 1], [1, 1, 1, 0], [0, 0, 0, 0]])
+    step = torch.compile(
+        lambda x: model.criterion(model(x), target), backend="eager", fullgraph=True
+    )
+    assert_close(step(X), model.criterion(model(X), target))
 
 
 @systems

@@ -159,7 +159,7 @@ def test_gradients_of_single_samples_through_vmap(loss, oracle, from_logits: boo
     options = {"from_logits": from_logits, "reduction": "sum"}
 
     def single(s: Tensor, y: Tensor) -> Tensor:
-        return loss(s, y, DAG, validate_targets=False, **options)
+        return loss(s, y, DAG, **options)
 
     per_sample = torch.func.vmap(torch.func.grad(single))(scores, CLOSED.bool())
     leaf = scores.clone().requires_grad_()
@@ -175,7 +175,7 @@ def test_one_of_scores_and_targets_through_vmap(loss, oracle, from_logits: bool,
 
     def single(i: int, s: Tensor, y: Tensor) -> Tensor:
         given = (s, targets[i]) if mapped == "scores" else (scores[i], y)
-        return loss(*given, DAG, validate_targets=False, from_logits=from_logits)
+        return loss(*given, DAG, from_logits=from_logits)
 
     for i in range(3):
         each = torch.func.vmap(lambda s, y, i=i: single(i, s, y))(scores, targets)

@@ -277,8 +277,8 @@ def test_a_class_left_out_holds_no_child_back() -> None:
     h, weight = Hierarchy.from_parents([None, 0, 1]), torch.tensor([0.0, 1, 1])
     local = torch.tensor([[-9.0, 1.0, 2.0]], requires_grad=True)
     globl, target = torch.zeros(1, 3), torch.tensor([[1, 1, 0]])
-    HLSTM(h, 1, balance=0.0, weight=weight).criterion(Output(globl, local), target).backward()
-    assert_close(local.grad, torch.tensor([[0.0, (s(1) - 1 + s(1)) / 2, 0.0]]))
+    HLSTM(h, 1, balance=0.5, weight=weight).criterion(Output(globl, local), target).backward()
+    assert_close(local.grad, torch.tensor([[0.0, (s(1) - 1 + s(1)) / 4, 0.0]]))
     model = HMCLMLP(h, 1, weight=weight)
     assert (model.stages, model.learner) == (2, 1)
     taken = model.probabilities(Output(local, local))
@@ -358,6 +358,7 @@ def test_in_a_tree_that_is_lmc_with_closure() -> None:
         (lambda: CHMCNN(CHAIN, 2, hidden=0), "hidden above 0, got 0"),
         (lambda: CHMCNN(CHAIN, 2, layers=0), "layers above 0, got 0"),
         (lambda: HLSTM(CHAIN, 2, balance=1.5), "balance from 0 to 1, got 1.5"),
+        (lambda: HLSTM(CHAIN, 2, balance=0), "balance above 0, got 0, .* would not learn"),
         (lambda: HLSTM(CHAIN, 2, initializer="he_normal"), "initializer of .* got 'he_normal'"),
         (lambda: HLSTM(CHAIN, 2, balance=1.0, initializer="x"), "initializer of .* got 'x'"),
         (lambda: HLSTM(CHAIN, 2, transition="tanh"), "transition of .* got 'tanh'"),

@@ -126,6 +126,17 @@ def serves(scores: Tensor, *others: Tensor | None) -> bool:
     return ready(name) and not _only_plain_operators()
 
 
+def batched(*tensors: Tensor) -> bool:
+    """Whether `torch.func.vmap` hides a dimension of one, so that no value can be looked at."""
+    functorch = torch._C._functorch
+    for x in tensors:
+        while functorch.is_functorch_wrapped_tensor(x):
+            if functorch.is_batchedtensor(x):
+                return True
+            x = functorch.get_unwrapped(x)
+    return False
+
+
 def slope_type(scores: Tensor) -> torch.dtype:
     """The type of what is to become the gradient of scores.
 
@@ -143,6 +154,8 @@ def _try(name: str) -> str:
     if name == "triton" and not torch.cuda.is_available():
         return "PyTorch finds no CUDA device"
     try:
+        if name == "numba" and importlib.import_module("numba").config.DISABLE_JIT:
+            return "NUMBA_DISABLE_JIT is set"
         importlib.import_module(f"hierloss.kernels.{MODULES[name]}")
     except Exception as error:  # numba raises ImportError, but also what LLVM runs into
         return f"{type(error).__name__}: {error}"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hierloss._placed import Placed
 from hierloss.hierarchy import Hierarchy
 
 
 def level_columns(hierarchy: Hierarchy) -> list[Tensor]:
     """The columns of each level: the longest path from a root, so that parents come earlier."""
-    levels = torch.tensor(hierarchy.levels)
-    return [(levels == h).nonzero()[:, 0] for h in range(hierarchy.depth + 1)]
+    levels = hierarchy.levels
+    return [torch.from_numpy(np.flatnonzero(levels == h)) for h in range(hierarchy.depth + 1)]
 
 
 def level_shares(hierarchy: Hierarchy, weight: Tensor | None) -> Tensor:
     """Weights with which a mean over all classes is the sum of the means over each level."""
-    weight = torch.ones(len(hierarchy)) if weight is None else weight
+    weight = torch.ones(len(hierarchy), device="cpu") if weight is None else weight
     shares = torch.zeros_like(weight)
     for columns in level_columns(hierarchy):
         if weight[columns].any():
@@ -27,19 +29,19 @@ def level_shares(hierarchy: Hierarchy, weight: Tensor | None) -> Tensor:
     return shares
 
 
-class InColumnOrder(nn.Module):
+class InColumnOrder(Placed):
     """Joins the scores of the levels, and puts the classes into the order of the hierarchy."""
 
     order: Tensor
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         super().__init__()
-        order = torch.cat(level_columns(hierarchy)).argsort()
-        self.register_buffer("order", order, persistent=False)
+        self.hold("order", torch.cat(level_columns(hierarchy)).argsort())
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """`(*, n)` of one `(*, classes)` for each level."""
-        return torch.cat(list(parts), -1).index_select(-1, self.order)
+        joined = torch.cat(list(parts), -1)
+        return joined.index_select(-1, self.order.to(joined.device))
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hierloss._placed import Placed
 from hierloss._targets import checked, prepare, told_apart
 from hierloss.hierarchy import Hierarchy
 from hierloss.layers import MCM
@@ -27,7 +28,7 @@ class Output(NamedTuple):
     local_logits: Tensor | None
 
 
-class Model(nn.Module):
+class Model(Placed):
     r"""A network with its loss: what one training loop needs to know of any system.
 
     A system has a `forward` from features to an `Output`, a `criterion` that judges it, and
@@ -84,10 +85,9 @@ class Model(nn.Module):
         target = checked(target, logits.shape)
         if target.device.type == "cpu" and not torch.compiler.is_compiling():
             told_apart(target, validate=True)
-            child, parent = torch.tensor(self.hierarchy.edge_index)
-            positive = target == 1
-            if (positive[..., child] > positive[..., parent]).any():  # far cheaper
-                prepare(target, self.constraint.topology, validate=True)
+            of, positive = self.constraint.topology.on(target.device), target == 1
+            if (positive[..., of.child] > positive[..., of.parent]).any():  # far cheaper
+                prepare(target, of, validate=True)
         return target
 
     def probabilities(self, output: Output) -> Tensor:

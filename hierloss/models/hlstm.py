@@ -55,7 +55,7 @@ class HLSTM(Model):
         hierarchy: As in `Model`.
         features: As in `Model`.
         hidden: Units of the cell, and of each transition.
-        balance: The share :math:`b_r` of MCLoss.
+        balance: The share :math:`b_r` of MCLoss, above 0.
         initializer: How the local weights :math:`W_L` start, by the names of Appendix B:
             "zeros", "ones", "constant", "normal" (of deviation 1), "xavier" (uniform), "he"
             (normal, of deviation :math:`\sqrt{2 / n_{in}}` as He et al. have it; the paper prints
@@ -90,6 +90,11 @@ class HLSTM(Model):
     ) -> None:
         super().__init__(hierarchy, features, weight)
         check_positive("hidden", hidden)
+        if balance == 0:
+            raise ValueError(
+                "expected a balance above 0, got 0, with which the global head, the one that "
+                "predicts, would not learn; LHLoss(hierarchy) serves a network with one head"
+            )
         if initializer not in get_args(Initializer):
             raise ValueError(
                 f"expected an initializer of {get_args(Initializer)}, got {initializer!r}"

@@ -12,6 +12,7 @@ from hierloss.hierarchy import Hierarchy
 from hierloss.models._levels import Feedforward, LocalHeads, level_shares
 from hierloss.models._recurrence import Recurrence
 from hierloss.models.base import Model, Output, check_positive, check_share
+from hierloss.topology import Topology
 
 GlobalLoss = Literal["bce", "mc"]
 
@@ -97,13 +98,14 @@ class HMCN(Model):
         )
         self.head = nn.Linear(hidden + features * concat_input, len(hierarchy))
         # MCLoss of a hierarchy without edges is the binary cross-entropy.
-        self.flat = Hierarchy.from_edges([], names=hierarchy.names)
+        self.flat = Topology(Hierarchy.from_edges([], names=hierarchy.names))
         self.register_buffer("level_weight", level_shares(hierarchy, self.weight), persistent=False)
-        edges = torch.tensor(hierarchy.edge_index)
+        edges = hierarchy.edge_index
         if self.weight is not None:
-            edges = edges[:, (self.weight[edges] > 0).all(0)]
-        self.register_buffer("child", edges[0].clone(), persistent=False)
-        self.register_buffer("parent", edges[1].clone(), persistent=False)
+            counted = (self.weight.cpu() > 0).numpy()
+            edges = edges[:, counted[edges].all(0)]
+        self.hold("child", torch.from_numpy(edges[0].copy()))
+        self.hold("parent", torch.from_numpy(edges[1].copy()))
 
     def _flow(self, hidden: int, dropout: float, batch_norm: bool) -> nn.Module:
         """The global flow: from `(*, features)` to one state `(*, hidden)` for each level."""
@@ -117,14 +119,15 @@ class HMCN(Model):
     def criterion(self, output: Output, target: Tensor) -> Tensor:
         local = _local(output)
         target = self.judged_by(target, local)
-        judged = self.flat if self.global_loss == "bce" else self.hierarchy
+        judged = self.flat if self.global_loss == "bce" else self.constraint.topology
         loss = HF.mc_loss(local, target, self.flat, weight=self.level_weight)
         loss = loss + HF.mc_loss(output.global_logits, target, judged, weight=self.weight)
         return loss + self.penalty * self.violation(local.sigmoid()) if self.penalty else loss
 
     def violation(self, probabilities: Tensor) -> Tensor:
         """The violation term of `(*, n)` probabilities, the mean over samples."""
-        above = probabilities[..., self.child] - probabilities[..., self.parent]
+        child, parent = (x.to(probabilities.device) for x in (self.child, self.parent))
+        above = probabilities[..., child] - probabilities[..., parent]
         terms = above.relu().square().sum(-1)
         return terms.sum() / max(terms.numel(), 1)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
-from hierloss.models._levels import InColumnOrder, level_columns
+from hierloss.models._levels import InColumnOrder, level_columns, level_shares
 from hierloss.models.base import Model, Output
 from hierloss.topology import Topology, from_rows, to_rows
 
@@ -66,8 +66,6 @@ class HMCLMLP(Model):
         https://doi.org/10.1186/s12859-016-1232-1
     """
 
-    level: Tensor
-
     def __init__(
         self,
         hierarchy: Hierarchy,
@@ -90,14 +88,12 @@ class HMCLMLP(Model):
             _perceptron(features + above, size, hidden[min(level, len(hidden) - 1)])
             for level, (above, size) in enumerate(zip([0, *sizes], sizes, strict=False))
         )
-        counted = torch.ones(len(hierarchy)) if self.weight is None else self.weight
+        shares = level_shares(hierarchy, self.weight)
         self.taught = [
-            h for h, columns in enumerate(level_columns(hierarchy)) if counted[columns].any()
+            h for h, columns in enumerate(level_columns(hierarchy)) if shares[columns].any()
         ]
         self.stages = len(self.taught)
         self.in_column_order = InColumnOrder(hierarchy)
-        self.topology = Topology(hierarchy)
-        self.register_buffer("level", torch.tensor(hierarchy.levels), persistent=False)
         self.start(0)
 
     def start(self, stage: int) -> None:
@@ -107,7 +103,7 @@ class HMCLMLP(Model):
             perceptron.requires_grad_(level == self.learner)
 
     def learned(self) -> Tensor:
-        return self.level == self.learner
+        return self.constraint.topology.level == self.learner
 
     def forward(self, x: Tensor) -> Output:
         parts: list[Tensor] = []
@@ -121,7 +117,8 @@ class HMCLMLP(Model):
         logits = output.global_logits
         target = self.judged_by(target, logits)
         y = (target == 1).to(logits.dtype)
-        share = (self.level == self.learner) & ((target == 0) | (target == 1))
+        level = self.constraint.topology.on(logits.device).level
+        share = (level == self.learner) & ((target == 0) | (target == 1))
         if self.weight is not None:
             share = share * self.weight
         return (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
@@ -130,7 +127,8 @@ class HMCLMLP(Model):
         p = output.global_logits.sigmoid()
         if not self.enforce:
             return self.unheld(p, 0.0)  # what was not trained must not raise what is above it
-        coherent: Tensor = self.constraint(widest_path(self.unheld(p, 1.0), self.topology))
+        paths = widest_path(self.unheld(p, 1.0), self.constraint.topology)
+        coherent: Tensor = self.constraint(paths)
         return coherent
 
     def _cost(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -150,7 +148,7 @@ def widest_path(scores: Tensor, topology: Topology) -> Tensor:
     In a tree that is LMC with ``closure=True``.
     """
     q = to_rows(scores)
-    for table in topology.rounds("ancestors"):
+    for table in topology.on(scores.device).rounds("ancestors"):
         own, parents = table[:, :1], table[:, 1:]
         above = q[parents].masked_fill((parents == own)[..., None], -torch.inf).amax(1)
         q = q.index_copy(0, own[:, 0], torch.minimum(q[own[:, 0]], above))
