@@ -130,7 +130,8 @@ class Constructors:
             names: The column order, as in `from_edges`.
 
         Raises:
-            HierarchyError: A path has an empty component.
+            HierarchyError: A path has an empty component, or blanks around one.
+            UnknownClassError: A path, or the beginning of one, is not in `names`.
 
         Example:
             >>> from hierloss import Hierarchy
@@ -138,6 +139,9 @@ class Constructors:
             ('01', '02', '01/01', '01/01/03')
         """
         edges, order = _input.from_paths(paths, sep)
+        if names is not None:
+            names = _input.name_list(names)
+            _input.check_known(order, set(names), "a path has the class")
         return cls.from_edges(edges, order if names is None else names)
 
     @classmethod

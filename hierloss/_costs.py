@@ -126,7 +126,7 @@ def _probability_cost(deciding: Tensor, positive: Tensor, ignored: Tensor | None
     cost = F.binary_cross_entropy(
         deciding.masked_fill(missing, 0.5), positive.to(deciding.dtype), reduction="none"
     )
-    cost = cost.masked_fill(missing, torch.nan)
+    cost = cost + deciding * torch.zeros_like(cost).masked_fill(missing, torch.nan)
     return cost if ignored is None else cost.masked_fill(ignored, 0)
 
 

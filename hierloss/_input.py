@@ -38,7 +38,7 @@ def from_edges(
     """Columns for edges of names, or for edges of columns."""
     if on_cycle not in ("raise", "drop"):
         raise ValueError(f"expected on_cycle 'raise' or 'drop', got {on_cycle!r}")
-    if names is None:
+    if names is None or on_cycle == "drop":
         _check_ordered(edges, "edges")
     ends = [_end(x) for edge in edges for x in _pair(edge)]
     if len({type(x) for x in ends}) > 1:
@@ -263,5 +263,10 @@ def _path_parts(path: object, sep: str) -> list[str]:
     if not all(parts):
         raise HierarchyError(
             f"expected components between the separators {sep!r}, got an empty one in {path!r}"
+        )
+    if any(part != part.strip() for part in parts):
+        raise HierarchyError(
+            f"expected components without blanks around them, got {path!r}, which would be another "
+            f"class than {sep.join(part.strip() for part in parts)!r}; strip them"
         )
     return parts

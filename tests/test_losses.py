@@ -175,8 +175,11 @@ def test_nan_reaches_every_class_it_can_decide(loss, oracle, from_logits: bool) 
     scores = torch.full((4,), 0.5, dtype=torch.float64)
     scores[1] = torch.nan
     expected = {HF.mc_loss: [True, True, False, False], HF.lh_loss: [False, True, True, False]}
-    actual = loss(scores, target, h, from_logits=from_logits, reduction="none").isnan().tolist()
-    assert actual == expected.get(loss, [True, True, True, False])
+    scores.requires_grad_()
+    terms = loss(scores, target, h, from_logits=from_logits, reduction="none")
+    assert terms.isnan().tolist() == expected.get(loss, [True, True, True, False])
+    terms.sum().backward()
+    assert scores.grad.isnan().tolist() == [False, True, False, False]
 
 
 def test_nan_of_a_negative_child_cannot_decide_a_positive_parent() -> None:
