@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hierloss import _safetensors
+from hierloss._settings import Settings
 from hierloss.models.base import Model
 
 Tensors = dict[str, Tensor]
@@ -60,12 +62,13 @@ def load(path: Path, name: str) -> State:
     return State(info["history"], _under("model.", tensors), _under("best.", tensors), moments)
 
 
-def fingerprint(settings: object, model: Model, *tensors: Tensor) -> str:
+def fingerprint(settings: Settings, model: Model, *tensors: Tensor) -> str:
     """What tells a training from others: its settings, its model and its rows.
 
-    Of the model it is the hierarchy, the classes left out, the parameters at the start, and on what
-    kind of device they are.
+    Of the settings it is all but how long it goes on. Of the model it is the hierarchy, the classes
+    left out, the parameters at the start, and on what kind of device they are.
     """
+    settings = replace(settings, epochs=1, patience=None)
     h, kind = model.hierarchy, next(model.parameters()).device.type
     digest = hashlib.sha256(f"{settings!r}\n{model!r}\n{h.names}\n{h.edges}\n{kind}".encode())
     for tensor in (*model.parameters(), *model.buffers(), *tensors):

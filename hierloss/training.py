@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class Training:
     Every epoch begins with random numbers of its own, which follow from the seed. So the end of an
     epoch is known by the parameters, the state of the optimizer and what the epochs came to; that
     is what the file `state` holds. With validation rows a stage ends with the parameters of its
-    best epoch, without them with those of its last.
+    best epoch, without them with those of its last. A training may go on with other epochs and
+    another patience, and ends as one that had them from the start.
 
     Args:
         model: The model. Build it inside ``seeded(settings.seed)``.
@@ -49,8 +50,10 @@ class Training:
             the device, and the memory of a step is kept.
 
     Raises:
-        ValueError: The file is of another training, the rows of features and of targets are not as
-            many, there are epochs for other stages than the model has, or a tensor is sparse.
+        ValueError: The file is of another training, or of one that went on for longer than the
+            settings say, or ended a stage that they do not end; the rows of features and of targets
+            are not as many, there are epochs for other stages than the model has, or a tensor is
+            sparse.
         RuntimeError: A step cannot be recorded.
         ImportError: A state is asked for, and safetensors is missing.
 
@@ -137,21 +140,20 @@ class Training:
         past = self._past(stage)
         if not past:
             raise ValueError(f"expected a stage that has had an epoch, got {stage}")
-        judged = [(epoch.auprc, epoch) for epoch in past if _is_number(epoch.auprc)]
-        return max(judged, key=lambda pair: pair[0] or 0.0)[1] if judged else past[-1]
+        return _best(past)
 
     def _past(self, stage: int) -> list[Epoch]:
         return [epoch for epoch in self.history if epoch.stage == stage]
 
     def _over(self, stage: int) -> bool:
-        past = self._past(stage)
+        return self._ends(stage, self._past(stage))
+
+    def _ends(self, stage: int, past: Sequence[Epoch]) -> bool:
+        """Whether a stage is over after these epochs."""
         if len(past) >= self.settings.of_stage(stage):
             return True
         patience = self.settings.patience
-        return patience is not None and bool(past) and self._waited(stage) >= patience
-
-    def _waited(self, stage: int) -> int:
-        return len(self._past(stage)) - self.best_epoch(stage).epoch
+        return patience is not None and bool(past) and len(past) - _best(past).epoch >= patience
 
     def _start(self, stage: int) -> None:
         self.model.start(stage)
@@ -183,11 +185,15 @@ class Training:
         if self.valid is not None and self.best_epoch(stage) is epoch:
             self.best = {name: x.clone() for name, x in self.model.state_dict().items()}
         over = self._over(stage)
-        if over and self.best:
-            self.model.load_state_dict(self.best)
         if over or time.monotonic() - self._written >= self.every:
             self._write()
+        if over:
+            self._take_best()
         return epoch
+
+    def _take_best(self) -> None:
+        if self.best:
+            self.model.load_state_dict(self.best)
 
     def _pass(self) -> float:
         """One pass over the rows, and its mean loss."""
@@ -215,10 +221,28 @@ class Training:
     def _resume(self, path: Path) -> None:
         found = _state.load(path, self._name)
         self.history = [Epoch(*epoch) for epoch in found.history]
-        self._start(self.history[-1].stage)
+        last = self.history[-1].stage
+        for stage in range(last + 1):
+            self._check_past(path, stage, last)
+        self._start(last)
         self.model.load_state_dict(found.model)
         self.best = found.best
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": found.moments})
+        if self._over(last):
+            self._take_best()
+
+    def _check_past(self, path: Path, stage: int, last: int) -> None:
+        """Raise unless a stage would have had its epochs with these settings too."""
+        past = self._past(stage)
+        ends = [k for k in range(1, len(past) + 1) if self._ends(stage, past[:k])][:1]
+        if ends == [len(past)] or (stage == last and not ends):
+            return
+        raise ValueError(
+            f"{path}: expected epochs and patience with which stage {stage + 1} has the "
+            f"{len(past)} epochs of this file{' or more' if stage == last else ''}, got such that "
+            f"it has {ends[0] if ends else 'more'}; give others, or take the file away to start "
+            "anew"
+        )
 
 
 @torch.no_grad()
@@ -277,6 +301,12 @@ def flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(before)
+
+
+def _best(past: Sequence[Epoch]) -> Epoch:
+    """The epoch with the highest AU(PRC), or the last where there is none."""
+    judged = [(epoch.auprc, epoch) for epoch in past if _is_number(epoch.auprc)]
+    return max(judged, key=lambda pair: pair[0] or 0.0)[1] if judged else past[-1]
 
 
 def _is_number(auprc: float | None) -> bool:

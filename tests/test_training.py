@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,6 +85,40 @@ def test_a_stopped_training_ends_as_one_that_was_not(name, validated, tmp_path) 
         if not list(zip(range(1), part.epochs(), strict=False)):
             break
     same(part, whole)
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["last", "best"])
+@pytest.mark.parametrize("name", BUILD)
+def test_a_training_that_is_lengthened_ends_as_one_that_was_long(name, validated, tmp_path) -> None:
+    """In the last of its stages, that is; those before it keep their epochs."""
+    x, y = rows(9, seed=1)
+    options = {"valid": (x, TREE.close(~y))} if validated else {}
+    before, waits = ((2, 3), False) if name == "HMC-LMLP" else ((), validated)
+    state = tmp_path / "state.safetensors"
+    for last, patience in ((3, 1), (5, 2), (9, 4)):
+        how = Settings(epochs=(*before, last), lr=0.05, patience=patience if waits else None)
+        part = training(BUILD[name], settings=how, state=state, **options)
+        list(part.epochs())
+        whole = training(BUILD[name], settings=how, **options)
+        list(whole.epochs())
+        same(part, whole)
+
+
+def test_epochs_that_a_training_did_not_have_are_refused(tmp_path) -> None:
+    def begun(*epochs: int) -> Training:
+        return training(
+            BUILD["HMC-LMLP"], settings=Settings(epochs=epochs), state=tmp_path / "state"
+        )
+
+    list(zip(range(5), begun(2, 4, 2).epochs(), strict=False))
+    for epochs, said in (
+        ((3, 4, 2), "stage 1 has the 2 epochs of this file, got such that it has more; give"),
+        ((1, 4, 2), "stage 1 has the 2 epochs of this file, got such that it has 1; give"),
+        ((2, 2, 2), "stage 2 has the 3 epochs of this file or more, got such that it has 2; give"),
+    ):
+        with pytest.raises(ValueError, match=f"state: expected epochs and patience .*{said}"):
+            begun(*epochs)
+    assert len(begun(2, 3, 1).history) == 5
 
 
 def test_denormal_numbers_are_0_within_a_training_and_not_around_it() -> None:
@@ -305,7 +340,7 @@ def test_the_state_of_another_training_is_refused(tmp_path) -> None:
     state = tmp_path / "state.safetensors"
     list(training(BUILD["HLSTM"], state=state).epochs())
     with pytest.raises(ValueError, match="that of another one"):
-        training(BUILD["HLSTM"], settings=Settings(epochs=5), state=state)
+        training(BUILD["HLSTM"], settings=replace(QUICK, lr=0.02), state=state)
     state.write_bytes(state.read_bytes()[:-20])
     with pytest.raises(ValueError, match="written by hierloss"):
         training(BUILD["HLSTM"], state=state)
