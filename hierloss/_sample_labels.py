@@ -22,7 +22,7 @@ class Labels(NamedTuple):
 
     column: str | None = None
     sep: str = ";"
-    on_unlabelled: OnUnlabelled = "raise"
+    on_unlabelled: OnUnlabelled | None = "raise"
     on_unknown: OnUnknown = "raise"
 
 
@@ -31,7 +31,8 @@ class LabelReader:
 
     def __init__(self, path: Path, hierarchy: Hierarchy, how: Labels) -> None:
         self.path, self.hierarchy, self.how = path, hierarchy, how
-        self.unlabelled = 0
+        self.keeps = how.on_unlabelled is None
+        self.unlabelled = self.unmarked = 0
         self.unknown: Counter[str] = Counter()
 
     def __call__(self, cells: Sequence[object], first: int) -> tuple[list[int], Tensor]:
@@ -53,8 +54,21 @@ class LabelReader:
         self.unlabelled += len(has) - sum(has)
         return [i for i, x in enumerate(has) if x]
 
+    def marked(self, known: Sequence[bool], first: int) -> list[int]:
+        """The rows that count, given which have a known label in the columns of their classes."""
+        if self.how.on_unlabelled != "negative":
+            self.unmarked += len(known) - sum(known)
+        return list(range(len(known))) if self.keeps else self.labelled(known, first)
+
     def report(self) -> None:
-        """Warn of what was left out."""
+        """Warn of what was left out, and of what says nothing."""
+        if self.unmarked and self.keeps:
+            warnings.warn(
+                f"{self.path}: rows without a known label: {self.unmarked:,}; pass "
+                "on_unlabelled='drop' to leave them out, or on_unlabelled='negative' if they are "
+                "of no class",
+                stacklevel=4,
+            )
         if self.unlabelled:
             warnings.warn(
                 f"{self.path}: rows without names of classes left out: {self.unlabelled:,}",

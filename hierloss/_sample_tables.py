@@ -45,12 +45,16 @@ def from_table(
             raise ValueError(f"{error}; if it is no feature, pass the column as ignore=") from error
         if labels:
             rows, target = reader(block[labels], done)
-            features.append(found[rows])
-            targets.append(target)
         else:
-            features.append(found)
-            targets.append(_marked(path, block, marks, hierarchy, done))
+            rows, target = _marked(path, block, marks, reader, done)
+        features.append(found[rows])
+        targets.append(target)
         done += len(found)
+    if marks and done > 1 and reader.unmarked == done - 1:
+        raise ValueError(
+            f"{path}: expected a known label, 0 or 1, in a row of the columns of classes, got none"
+            "; fill them in"
+        )
     reader.report()
     target = torch.cat(targets) if targets else torch.zeros(0, len(hierarchy))
     return np.concatenate(features), tuple(names), target
@@ -154,10 +158,10 @@ def _marked(
     path: Path,
     block: dict[str, list[object]],
     marks: Sequence[str],
-    hierarchy: Hierarchy,
+    reader: LabelReader,
     first: int,
-) -> Tensor:
-    """The target of columns for classes; what is above them follows, where they do not say it."""
+) -> tuple[list[int], Tensor]:
+    """Which of the rows count, and their target, of columns for classes."""
     found = to_features(path, block, marks, first, {"true": "1", "false": "0"})
     wrong = np.argwhere((found != 0) & (found != 1) & ~np.isnan(found))
     if len(wrong):
@@ -166,6 +170,17 @@ def _marked(
             f"{path}, column {marks[column]!r}, row {first + row}: expected 0 or 1, or nothing for "
             f"unknown, got {found[row, column]:g}"
         )
+    known = ~np.isnan(found).all(1)
+    rows = reader.marked(known.tolist(), first)
+    if reader.how.on_unlabelled == "negative":
+        found[~known] = 0
+    return rows, _closed(path, found, marks, reader.hierarchy, first)[rows]
+
+
+def _closed(
+    path: Path, found: NDArray[Any], marks: Sequence[str], hierarchy: Hierarchy, first: int
+) -> Tensor:
+    """The target of known classes; what is above them follows, where they do not say it."""
     own = [hierarchy.index(x) for x in marks]
     target = torch.zeros(len(found), len(hierarchy))
     target[:, own] = torch.from_numpy(found).float()

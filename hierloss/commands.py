@@ -69,9 +69,8 @@ LABELLED = (
     click.option(
         "--on-unlabelled",
         type=click.Choice(["raise", "drop", "negative"]),
-        default="raise",
-        show_default=True,
-        help="Rows without names of classes: negative says that they are of no class.",
+        help="Rows without names of classes, or a known label: negative says that they are of no "
+        "class.  [default: raise, or kept where classes have columns]",
     ),
     click.option(
         "--on-unknown",
@@ -138,7 +137,7 @@ def train(
     kind: str | None,
     labels: str | None,
     sep: str,
-    on_unlabelled: OnUnlabelled,
+    on_unlabelled: OnUnlabelled | None,
     on_unknown: OnUnknown,
     ignore: tuple[str, ...],
     reading: Mapping[str, Any],
@@ -287,7 +286,7 @@ def evaluate(
     file: Path,
     labels: str | None,
     sep: str,
-    on_unlabelled: OnUnlabelled,
+    on_unlabelled: OnUnlabelled | None,
     on_unknown: OnUnknown,
     ignore: tuple[str, ...],
     reading: Mapping[str, Any],
@@ -346,7 +345,7 @@ def _warnings_to(console: Console) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in found:
-        console.print(str(warning.message))
+        console.print(in_options(str(warning.message), click.get_current_context().command))
 
 
 def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples, Samples | None]:

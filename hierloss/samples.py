@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -72,7 +73,7 @@ def read_samples(
     sep: str = ";",
     ignore: Sequence[str] = (),
     features: Sequence[str] | None = None,
-    on_unlabelled: OnUnlabelled = "raise",
+    on_unlabelled: OnUnlabelled | None = None,
     on_unknown: OnUnknown = "raise",
     reading: Mapping[str, Any] | None = None,
 ) -> Samples:
@@ -93,14 +94,17 @@ def read_samples(
         features: The names of the features, as those of training; what else the file has is passed
             over, and it need not have the columns to ignore. By default all other columns.
         on_unlabelled: What to do with a row without names of classes, because its cell is empty or
-            ``?``: "raise", "drop" to leave it out, or "negative" if it is of no class. An empty
-            list in a Parquet file says that the row is of no class.
+            ``?``, or without a known label in any column of a class: "raise", "drop" to leave it
+            out, or "negative" if it is of no class. By default it is "raise" for names, and beside
+            columns of classes such a row is kept. An empty list in a Parquet file says that the
+            row is of no class.
         on_unknown: "raise" if a name is no class, or "drop" to leave out the name.
         reading: How the file is read: ``encoding`` and ``delimiter`` of a CSV or TSV file,
             ``encoding``, ``kind``, ``sep``, ``zero_ends``, ``sparse_base`` and ``on_cycle`` of an
             ARFF file, as in `hierloss_adapters.arff.read_arff`.
 
-    What is left out is said by a warning.
+    What is left out is said by a warning, and so are rows without a known label, and features that
+    no row has.
 
     Raises:
         ValueError: A class is unknown, a column missing, a cell no number or too large a one, a
@@ -109,7 +113,10 @@ def read_samples(
     """
     path = Path(path)
     reading = _checked(path, reading)
-    _check_choice("on_unlabelled", on_unlabelled, ("raise", "drop", "negative"))
+    if on_unlabelled is None and (labels is not None or _kind(path) == ".arff"):
+        on_unlabelled = "raise"
+    if on_unlabelled is not None:
+        _check_choice("on_unlabelled", on_unlabelled, ("raise", "drop", "negative"))
     _check_choice("on_unknown", on_unknown, ("raise", "drop"))
     if _kind(path) == ".arff":
         if labels is not None:
@@ -128,6 +135,7 @@ def read_samples(
         samples = Samples(*found, hierarchy)
     if not len(samples.features):
         raise ValueError(f"{path}: expected rows to learn from below the header, got none")
+    _tell_empty(path, samples)
     return samples
 
 
@@ -183,6 +191,15 @@ def _checked(path: Path, reading: Mapping[str, Any] | None) -> Mapping[str, Any]
             words = {str: "text", bool: "true or false", int: "a whole number"}[known[name]]
             raise ValueError(f"{path}: expected {name} to be {words}, got {value!r}")
     return reading or {}
+
+
+def _tell_empty(path: Path, samples: Samples) -> None:
+    """Warn of features that no row has."""
+    empty = np.isnan(samples.features).all(0)
+    if empty.any():
+        names = [name for name, x in zip(samples.names, empty, strict=True) if x]
+        some = ", ".join(map(repr, names[:5])) + (", ..." if names[5:] else "")
+        warnings.warn(f"{path}: features that are empty in all rows: {some}", stacklevel=3)
 
 
 def _check_choice(what: str, value: str, known: Sequence[str]) -> None:

@@ -980,6 +980,48 @@ def test_a_line_is_written_at_once_and_a_terminal_has_a_bar(monkeypatch) -> None
     assert "epoch 1:" not in file.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
+def test_rows_without_a_known_label_are_told(write) -> None:
+    path = write("u,pet,wild\n1,1,0\n2,,\n3,,1\n4,?,NA\n", "x.csv")
+    with pytest.warns(UserWarning, match="rows without a known label: 2; pass on_unlabelled="):
+        kept = read_samples(path, PETS)
+    assert kept.target.isnan()[:, :2].int().tolist() == [[0, 0], [1, 1], [1, 0], [1, 1]]
+    with pytest.warns(UserWarning, match="rows without names of classes left out: 2"):
+        found = read_samples(path, PETS, on_unlabelled="drop")
+    assert found.features.tolist() == [[1], [3]]
+    assert_close(found.target, kept.target[[0, 2]], equal_nan=True)
+    found = read_samples(path, PETS, on_unlabelled="negative")
+    assert found.target[:, :2].nan_to_num(nan=-1).tolist() == [[1, 0], [0, 0], [-1, 1], [0, 0]]
+    with pytest.raises(ValueError, match="row 2: expected names of classes, got none; pass"):
+        read_samples(path, PETS, on_unlabelled="raise")
+
+
+@pytest.mark.filterwarnings("ignore:.*classes without a column")
+@pytest.mark.parametrize("what", [None, "drop"])
+def test_labels_that_are_all_unknown_are_refused(what, write) -> None:
+    path = write("u,pet,wild\n1,,\n2,,\n", "x.csv")
+    with pytest.raises(ValueError, match="expected a known label, 0 or 1, in a row of the columns"):
+        read_samples(path, PETS, on_unlabelled=what)
+    assert not read_samples(path, PETS, on_unlabelled="negative").target.any()
+
+
+def test_features_that_no_row_has_are_told(write, hierarchy, tmp_path) -> None:
+    path = write("u,v,w,c\n1,,NA,wild\n2,,?,pet\n", "x.csv")
+    with pytest.warns(UserWarning, match="x.csv: features that are empty in all rows: 'v', 'w'$"):
+        read_samples(path, PETS, labels="c")
+    rows = "\n".join(f"{i},?,wild" for i in range(3))
+    header = "@relation x\n@attribute u numeric\n@attribute v numeric\n@attribute c hierarchical"
+    with pytest.warns(UserWarning, match="x.arff: features that are empty in all rows: 'v'$"):
+        read_samples(write(f"{header} pet,wild\n@data\n{rows}", "x.arff"))
+
+
+def test_a_warning_tells_of_options(write, hierarchy, tmp_path) -> None:
+    path = write("u,pet,pet/cat,pet/dog,wild\n1,1,1,0,0\n2,,,,\n3,0,0,0,1\n", "x.csv")
+    asked = ("train", path, "--hierarchy", hierarchy, "--valid", 0, "--epochs", 1)
+    said = ran(*asked, "--out", tmp_path / "m.safetensors")
+    assert "rows without a known label: 1; pass --on-unlabelled drop to" in said
+
+
 def test_an_option_of_a_model_is_finite() -> None:
     with pytest.raises(ValueError, match="dropout of MLP to be finite, got nan"):
         build("MLP", PETS, 3, options={"dropout": float("nan")})
