@@ -16,6 +16,9 @@ from hierloss.topology import Topology, check_shape, check_strided, check_tensor
 
 Average = Literal["micro", "macro"]
 
+# Pairs that are looked up at once.
+PAIRS = 1 << 22
+
 
 def check_average(average: str) -> None:
     """Raise unless an average is one."""
@@ -129,13 +132,18 @@ def step_area(tp: Tensor, predicted: Tensor, positives: int | Tensor) -> Tensor:
 
 
 def exact_area(positive: Tensor, negative: Tensor) -> Tensor:
-    """The average precision of the scores of the positive and the negative pairs, else NaN."""
-    score, order = torch.cat([positive, negative]).sort(descending=True)
+    """The average precision of the scores of the positive and the negative pairs, else NaN.
+
+    Recall grows at positive scores only, so that only these, which are few, are sorted.
+    """
     if not len(positive):
-        return wide(score).sum() * torch.nan
-    last = torch.cat([score[1:] != score[:-1], torch.ones_like(order[:1], dtype=torch.bool)])
-    tp = (order < len(positive)).cumsum(0)[last]
-    return step_area(tp, last.nonzero()[:, 0] + 1, len(positive))
+        return wide(positive.new_full((), torch.nan))
+    score, equal = torch.unique(positive, return_counts=True)  # type: ignore[no-untyped-call]  # torch gives it no types
+    above = torch.zeros(len(score) + 1, dtype=torch.int64, device=score.device)
+    for block in torch.split(negative, PAIRS):
+        above += torch.bincount(torch.bucketize(block, score, right=True), minlength=len(above))
+    tp, fp = (x.flip(0).cumsum(0) for x in (equal, above[1:]))
+    return step_area(tp, tp + fp, len(positive))
 
 
 def binned_area(bins: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ the class that decides. Of equal scores that of the class itself decides, else t
 child (for `lmc`: parent) in column order that attains the extremum, and so on from there.
 
 Scores are `(*, n)`: the classes of the hierarchy last, any batch dimensions before them. Wherever
-a hierarchy is asked for, a `hierloss.topology.Topology` of it will do, which `torch.compile` needs for
-one graph if the hierarchy is new.
+a hierarchy is asked for, a `hierloss.topology.Topology` of it will do; `torch.compile` makes one
+graph of it even where the hierarchy is new.
 """
 
 from __future__ import annotations
@@ -254,9 +254,9 @@ def hybrid_loss(
         sample_weight: Factor on the terms of each sample.
         validate_targets: Check values and closure of the target, and that probabilities are some.
             By default that is done on the CPU, and not on an accelerator, where it would wait for
-            it, nor under `torch.compile` or `torch.func.vmap`. Unchecked, a
-            value that is no label makes its term NaN, and where a target is not closed, the terms
-            of the classes concerned have no meaning.
+            it, nor under `torch.compile` or `torch.func.vmap`. Unchecked, a value that is no label
+            makes its term NaN, and where a target is not closed, the terms of the classes concerned
+            have no meaning.
 
     Shape:
         `input`, `local_input` and `target` are `(*, n)`, `weight` and `pos_weight` `(n,)`,

@@ -7,7 +7,6 @@ are unknown do not count: NaN in a floating target, -1 in one of integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +49,8 @@ def average_precision(scores: Tensor, target: Tensor, classes: Tensor | None = N
     .. math:: \text{AP} = \sum_n (R_n - R_{n-1}) P_n
 
     over the thresholds n, from the highest score down, without interpolation; equal scores are one
-    threshold. It is scikit-learn's micro average. A class without positives counts with its
-    negatives. The result is NaN where nothing is positive.
+    threshold. It equals scikit-learn's micro average, and takes less time and memory. A class
+    without positives counts with its negatives. The result is NaN where nothing is positive.
 
     Args:
         scores: Logits or probabilities.
@@ -60,9 +59,6 @@ def average_precision(scores: Tensor, target: Tensor, classes: Tensor | None = N
 
     Shape:
         `scores` and `target` are `(*, n)`, `classes` is `(n,)`.
-
-    Raises:
-        ImportError: scikit-learn is missing.
 
     Example:
         >>> y = torch.tensor([[1, 0, 1, 1], [0, 0, 1, 0]])
@@ -74,8 +70,9 @@ def average_precision(scores: Tensor, target: Tensor, classes: Tensor | None = N
         Giunchiglia and Lukasiewicz, Coherent Hierarchical Multi-Label Classification Networks,
         2020, https://arxiv.org/abs/2010.10151
     """
-    score, positive = _pooled(scores, target, classes)
-    return float(_require_sklearn()(positive, score)) if positive.any() else float("nan")
+    score, positive = _counts.pairs(scores, target, classes)
+    score = score if score.dtype == torch.float64 else score.float()
+    return float(_counts.exact_area(score[positive], score[~positive]))
 
 
 def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) -> float:
@@ -104,8 +101,10 @@ def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) 
     counted = flat(dense(target, "a target") == 1).any(0)
     if classes is not None:
         counted &= _counts.checked_classes(classes, len(counted)).to(counted.device)
-    score, positive = _pooled(scores, target, counted)
-    return _interpolated_area(score, positive) if positive.any() else float("nan")
+    score, positive = (x.cpu() for x in _counts.pairs(scores, target, counted))
+    if not positive.any():
+        return float("nan")
+    return _interpolated_area(score.double().numpy(), positive.numpy())
 
 
 def violation_rate(scores: Tensor, hierarchy: Hierarchy, classes: Tensor | None = None) -> float:
@@ -206,15 +205,6 @@ def level_scores(
     return [HierarchicalScores(*row) for row in torch.stack(scores, 1).tolist()]
 
 
-def _pooled(
-    scores: Tensor, target: Tensor, classes: Tensor | None
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Scores and labels of the pairs that count."""
-    score, positive = _counts.pairs(scores, target, classes)
-    # Infinite scores, which scikit-learn refuses, keep their place.
-    return score.cpu().double().nan_to_num().numpy(), positive.cpu().numpy()
-
-
 def _interpolated_area(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """The area in Clus's way, of scores with at least one positive."""
     order = np.argsort(-score, kind="stable")
@@ -232,14 +222,3 @@ def _interpolated_area(score: NDArray[np.float64], positive: NDArray[np.bool_]) 
     if fp[start[0]] == 0:
         left[0] = right[0]
     return float((left + right).mean() / 2)
-
-
-def _require_sklearn() -> Callable[..., float]:
-    try:
-        from sklearn.metrics import average_precision_score
-    except ImportError as error:
-        raise ImportError(
-            'expected scikit-learn, got none; for this pip install "hierloss[sklearn]"'
-        ) from error
-    score: Callable[..., float] = average_precision_score
-    return score
