@@ -138,7 +138,7 @@ def exact_area(positive: Tensor, negative: Tensor) -> Tensor:
     """
     if not len(positive):
         return wide(positive.new_full((), torch.nan))
-    score, equal = torch.unique(positive, return_counts=True)  # type: ignore[no-untyped-call]  # torch gives it no types
+    score, equal = torch.unique(positive, return_counts=True)
     above = torch.zeros(len(score) + 1, dtype=torch.int64, device=score.device)
     for block in torch.split(negative, PAIRS):
         above += torch.bincount(torch.bucketize(block, score, right=True), minlength=len(above))
