@@ -458,6 +458,9 @@ def test_sparse_targets() -> None:
 
 
 def test_wrong_input_says_what_was_expected() -> None:
+    for path in ("goa.gaf", Path("goa.gaf")):
+        with pytest.raises(TypeError, match=r"got the path 'goa.gaf'; read the file by read_gaf"):
+            to_target(path, H)
     with pytest.raises(TypeError, match=r"annotations, got \('P', 'b'\); write Annotation"):
         to_target([("P", "b")], H)
     with pytest.raises(ValueError, match="unannotated 'negative' or 'unknown', got 'zero'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from hierloss import Hierarchy
@@ -202,6 +203,7 @@ def to_target(
     Raises:
         UnknownClassError: Terms are no classes, and `on_unknown` is "raise".
         HierarchyError: Two databases have a subject of the same name.
+        TypeError: The annotations are a path, or are none.
 
     Example:
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
@@ -213,6 +215,11 @@ def to_target(
         (1, {'a/c': 1})
     """
     _check_choice(unannotated, on_unknown, sparse)
+    if isinstance(annotations, (str, os.PathLike)):
+        path = os.fspath(annotations)
+        raise TypeError(
+            f"expected annotations, got the path {path!r}; read the file by read_gaf or read_gpad"
+        )
     found = Sorted(hierarchy, subjects)
     for row in annotations:
         if not isinstance(row, Annotation):
