@@ -8,14 +8,23 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from hierloss import Hierarchy
+from hierloss.checkpoint import Checkpoint, build
+from hierloss.preprocessing import Standardiser
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
+EMPTY = {"command-line.md", "data.md"}  # pages with links that have no text yet
 # Pages that need tools which are not always there: the extras, and the modules they bring.
 NEEDS = {
     "adapters.md": {"pronto": ["pronto"], "plot": ["matplotlib"]},
+    "annotations.md": {"train": ["safetensors"]},
     "export.md": {"onnx": ["onnx", "onnxscript", "onnxruntime"], "train": ["sklearn"]},
     "lightning.md": {"lightning": ["lightning"]},
     "metrics.md": {"sklearn": ["sklearn"]},
@@ -49,6 +58,15 @@ relationship: part_of GO:0009987 ! cellular process
 """
 
 
+def write_model() -> None:
+    """What a page takes for trained already, and rows to predict for."""
+    h = Hierarchy.from_obo("go-basic.obo")
+    standardise = Standardiser(np.zeros(2), np.ones(2))
+    names = ("length", "charge")
+    Checkpoint("MLP", {}, build("MLP", h, 2), names, standardise).save("model.safetensors")
+    Path("proteins.csv").write_text("protein,charge,length\nP1,0.5,1\nP2,,-2\n")
+
+
 def require(module: str, extra: str) -> None:
     try:
         with warnings.catch_warnings():
@@ -68,6 +86,8 @@ def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatc
             require(module, extra)
     monkeypatch.chdir(tmp_path)
     Path("go-basic.obo").write_text(ONTOLOGY)
+    if page.name == "annotations.md":
+        write_model()
     names: dict[str, object] = {}
     for i, (code, expected) in enumerate(BLOCK.findall(page.read_text())):
         exec(compile(code, f"{page.name}, example {i + 1}", "exec"), names)
@@ -87,6 +107,32 @@ def test_a_page_is_skipped_without_a_tool_it_needs(
         test_examples_run_and_print_what_is_written(
             ROOT / "docs" / page, tmp_path, monkeypatch, capsys
         )
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as GitHub makes links of them."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", x.lower()).replace(" ", "-") for x in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_have_a_text_and_lead_somewhere_on_github_too(page: Path) -> None:
+    for text, link in LINK.findall(FENCED.sub("", page.read_text())):
+        assert text or page.name in EMPTY, link  # GitHub shows nothing
+        path, _, anchor = link.partition("#")
+        if link.startswith("http") or path.startswith("_results/"):  # made by conf.py
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_index_lists_all_pages_by_their_titles() -> None:
+    docs = ROOT / "docs"
+    titles = {page.name: page.read_text().partition("\n")[0][2:] for page in docs.glob("*.md")}
+    listed = {link: text for text, link in LINK.findall((docs / "index.md").read_text())}
+    del titles["index.md"]
+    assert listed == titles | {"changelog.md": "Changelog"}  # which is that of the root
 
 
 def test_there_are_examples() -> None:
