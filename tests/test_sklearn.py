@@ -19,7 +19,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import strategies as hl
-from hierloss import Hierarchy, UnknownClassError
+from hierloss import Hierarchy, HierarchyError, UnknownClassError
 from hierloss.metrics import average_precision
 from oracles import mcm
 from table import hybrid_oracle
@@ -841,6 +841,17 @@ def test_paths_without_the_separator_are_told(y) -> None:
     with pytest.warns(UserWarning, match="separator '/', got none such as 'a.x'") as told:
         quick().fit(X, y)
     assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("y", [["a/x", "a / x"] * 3, [["a/x"], ["a/x "]] * 3])
+def test_blanks_around_components_are_told(y) -> None:
+    with pytest.raises(HierarchyError, match="would be another class than 'a/x'; strip them"):
+        quick().fit(X, y)
+    with pytest.raises(HierarchyError, match="strip them"):
+        quick().partial_fit(X, PATHS, classes=[*PATHS, "a/x "])
+    for use in (quick(TREE).fit, quick().fit(X, PATHS).score, quick().fit(X, PATHS).partial_fit):
+        with pytest.raises(UnknownClassError, match="did you mean 'a/x'"):
+            use(X, y)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch) -> None:

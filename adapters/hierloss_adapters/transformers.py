@@ -187,11 +187,7 @@ class TrainerMetrics:
         self.classes = classes
 
     def __call__(self, prediction: Prediction) -> dict[str, float]:
-        """The metrics of predictions and labels, `(samples, n)` each, or lists of batches of them.
-
-        Raises:
-            ImportError: scikit-learn is missing.
-        """
+        """The metrics of `(samples, n)` predictions and labels, or of lists of batches of them."""
         h = self.hierarchy
         logits, target = _first(prediction.predictions), _unknown(_first(prediction.label_ids))
         if logits.isnan().any():
