@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hierloss._sample_features import parts, parts_of, to_features
 from hierloss._sample_labels import LabelReader, Labels, is_class
 from hierloss.hierarchy import Hierarchy
 
@@ -29,16 +31,18 @@ def from_table(
 
     labels = how.column
     columns = column_names(path, **reading)
-    names, marks = _layout(path, columns, hierarchy, labels, ignore, wanted)
-    _check_index(path, index_names(path, names))
+    rest, marks = _layout(path, columns, hierarchy, labels, ignore, wanted)
+    own = parts(path, rest) if wanted is None else parts_of(wanted, columns)
+    names = list(chain(*own.values())) if wanted is None else list(wanted)
+    _check_index(path, index_names(path, list(own)))
     if marks:
         _tell_missing(path, marks, hierarchy)
     features, targets = [np.empty((0, len(names)))], []
     reader = LabelReader(path, hierarchy, how)
     done = 1
-    for block in read_table(path, [*names, *marks, *([labels] if labels else [])], **reading):
+    for block in read_table(path, [*own, *marks, *([labels] if labels else [])], **reading):
         try:
-            found = to_features(path, block, names, done)
+            found = to_features(path, block, own, names, done)
         except ValueError as error:
             if wanted is not None:
                 raise
@@ -68,7 +72,7 @@ def _layout(
     ignore: Sequence[str],
     wanted: Sequence[str] | None,
 ) -> tuple[list[str], list[str]]:
-    """The columns that are features, all that are left or those wanted, and those of classes."""
+    """The columns that are features or passed over, and those that are classes."""
     needed = list(ignore) if wanted is None else []
     _check_there(path, [*needed, *([labels] if labels else [])], columns)
     marks = [] if labels else [x for x in columns if is_class(x, hierarchy) and x not in ignore]
@@ -84,7 +88,7 @@ def _layout(
         raise ValueError(f"{path}: expected columns with features, got none")
     if wanted is None or not labels:
         _check_features(path, names, labels, hierarchy)
-    return names if wanted is None else list(wanted), marks
+    return names, marks
 
 
 def _check_there(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
@@ -162,7 +166,7 @@ def _marked(
     first: int,
 ) -> tuple[list[int], Tensor]:
     """Which of the rows count, and their target, of columns for classes."""
-    found = to_features(path, block, marks, first, {"true": "1", "false": "0"})
+    found = to_features(path, block, {x: [x] for x in marks}, marks, first)
     wrong = np.argwhere((found != 0) & (found != 1) & ~np.isnan(found))
     if len(wrong):
         row, column = wrong[0]
@@ -170,10 +174,10 @@ def _marked(
             f"{path}, column {marks[column]!r}, row {first + row}: expected 0 or 1, or nothing for "
             f"unknown, got {found[row, column]:g}"
         )
-    known = ~np.isnan(found).all(1)
-    rows = reader.marked(known.tolist(), first)
+    known = [not row.all() for row in np.isnan(found)]
+    rows = reader.marked(known, first)
     if reader.how.on_unlabelled == "negative":
-        found[~known] = 0
+        found[[i for i, x in enumerate(known) if not x]] = 0
     return rows, _closed(path, found, marks, reader.hierarchy, first)[rows]
 
 
@@ -198,33 +202,3 @@ def _closed(
             "ancestor empty"
         )
     return target if target.isnan().any() else target == 1
-
-
-def to_features(
-    path: Path,
-    columns: dict[str, list[object]],
-    names: Sequence[str],
-    first: int,
-    words: dict[str, str] | None = None,
-) -> NDArray[np.float64]:
-    from hierloss_adapters.tabular import numbers
-
-    found = np.empty((len(next(iter(columns.values()))), len(names)))
-    for i, name in enumerate(names):
-        cells: Sequence[object] = columns[name]
-        if words:
-            cells = [words.get(str(x).lower(), x) for x in cells]
-        found[:, i] = numbers(cells, f"{path}, column {name!r}", first)
-    check_size(path, found, names, first)
-    return found
-
-
-def check_size(path: Path, features: NDArray[Any], names: Sequence[str], first: int) -> None:
-    """Raise if a feature is too large for a network."""
-    large = np.argwhere(np.abs(features) > np.finfo(np.float32).max)
-    if len(large):
-        row, column = large[0]
-        raise ValueError(
-            f"{path}, column {names[column]!r}, row {first + row}: expected a number that float32 "
-            f"can hold, got {features[row, column]:g}"
-        )

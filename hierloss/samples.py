@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hierloss._sample_features import check_size, parts_of, to_features
 from hierloss._sample_labels import LabelReader, Labels, OnUnknown, OnUnlabelled
-from hierloss._sample_tables import check_size, from_table, to_features
+from hierloss._sample_tables import from_table
 from hierloss.hierarchy import Hierarchy
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def read_samples(
     Parquet file, a column has their names, also as lists in a Parquet file. Or classes have columns
     of their own with 0 and 1, or nothing where that is unknown; a class without a column is
     positive if one below it is, else unknown if one below it is, else negative. All other columns
-    are features.
+    are features, of which one with lists of numbers in a Parquet file, say ``x``, has several:
+    ``x[0]``, ``x[1]`` and so on.
 
     Args:
         path: The file; its name says what it is.
@@ -167,12 +169,13 @@ def read_features(
     if _kind(path) == ".arff":
         yield from _arff_blocks(path, names, id, size, reading)
         return
-    from hierloss_adapters.tabular import read_table
+    from hierloss_adapters.tabular import column_names, read_table
 
     done = 0
-    wanted = list(dict.fromkeys([*names, *([id] if id else [])]))
+    own = parts_of(names, column_names(path, **reading))
+    wanted = list(dict.fromkeys([*own, *([id] if id else [])]))
     for columns in read_table(path, wanted, size=size, **reading):
-        features = to_features(path, columns, names, done + 1)
+        features = to_features(path, columns, own, names, done + 1)
         ids = _ids(path, id, columns[id], done + 1) if id else _numbered(done, len(features))
         yield Block(ids, features)
         done += len(features)

@@ -111,6 +111,95 @@ def test_the_command_line_says_which_option_ignores_an_index(tmp_path) -> None:
     assert "pass --ignore ''" in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+@parquet
+def test_a_column_of_lists_has_several_features(fixed: bool, tmp_path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    def save(name: str, cells: list[object], **others: list[object]) -> Path:
+        type = pyarrow.list_(pyarrow.float32(), 3) if fixed else pyarrow.list_(pyarrow.float32())
+        table = pyarrow.table(
+            {"u": [1.0] * len(cells), "emb": pyarrow.array(cells, type), **others}
+        )
+        pyarrow.parquet.write_table(table, tmp_path / name)
+        return tmp_path / name
+
+    path = save("x.parquet", [None, [1, 2, None], [3, 4, 5]], classes=ROWS["classes"])
+    found = read_samples(path, PETS, labels="classes")
+    nan = np.nan
+    assert found.names == ("u", "emb[0]", "emb[1]", "emb[2]")
+    rows = [[1, nan, nan, nan], [1, 1, 2, nan], [1, 3, 4, 5]]
+    np.testing.assert_array_equal(found.features, rows)
+    turned = ["emb[2]", "emb[0]", "emb[1]"]
+    blocks = list(read_features(path, turned, id="classes", size=2))
+    np.testing.assert_array_equal(
+        np.concatenate([x.features for x in blocks]), np.array(rows)[:, [3, 1, 2]]
+    )
+    like = read_samples(path, PETS, labels="classes", features=turned)
+    np.testing.assert_array_equal(like.features, np.array(rows)[:, [3, 1, 2]])
+    (none,) = read_features(save("none.parquet", []), turned)
+    assert none.features.shape == (0, 3)
+    with pytest.raises(ValueError, match=r"column 'emb', row 1: expected a list of 2 .* one of 3"):
+        list(read_features(save("long.parquet", [[1, 2, 3]]), turned[1:]))
+    flat = write(tmp_path / "x.csv", {x: [i] for i, x in enumerate(turned)})
+    assert next(read_features(flat, turned)).features.tolist() == [[0, 1, 2]]
+    with pytest.raises(ValueError, match=r"expected a column 'emb\[2\]'"):
+        list(read_features(write(tmp_path / "y.csv", {"emb[0]": [1]}), turned))
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([[1.0, 2.0], [1.0]], "column 'emb', row 2: expected a list of 2 numbers .* got one of 1"),
+        ([[1.0, 2.0], [1.0, np.inf]], "column 'emb', row 2: expected finite numbers, got an inf"),
+        ([[1.0], [1e300]], r"column 'emb\[0\]', row 2: expected a number that float32 can hold"),
+        ([[], []], "expected lists of numbers in the column 'emb', got none; pass it as ignore="),
+        ([["a"], ["b"]], r"column 'emb', row 1: expected a finite number, got \['a'\]"),
+    ],
+)
+@parquet
+def test_lists_that_are_no_features(cells, said, tmp_path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    emb = pyarrow.array(cells, pyarrow.list_(pyarrow.float64()) if cells == [[], []] else None)
+    table = pyarrow.table({"u": [1, 2], "emb": emb, "classes": ["wild", "wild"]})
+    pyarrow.parquet.write_table(table, path := tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=said):
+        read_samples(path, PETS, labels="classes")
+    assert read_samples(path, PETS, labels="classes", ignore=["emb"]).names == ("u",)
+
+
+@parquet
+def test_a_model_of_lists_is_trained_and_predicts(tmp_path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pytest.importorskip("sklearn", reason='it is missing; pip install "hierloss[train]"')
+    emb = [[float(i == j % 3) for i in range(3)] for j in range(12)]
+    table = pyarrow.table({"emb": emb, "classes": ROWS["classes"] * 4})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    PETS.save(tmp_path / "h.npz")
+    file, model, out = (str(tmp_path / x) for x in ("x.parquet", "m.safetensors", "p.csv"))
+    asked = ["--hierarchy", str(tmp_path / "h.npz"), "--labels", "classes", "--epochs", "2"]
+    for command in (
+        ["train", file, *asked, "--out", model],
+        ["predict", model, file, "--out", out],
+        ["evaluate", model, file, "--labels", "classes"],
+    ):
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+    assert len(Path(out).read_text().splitlines()) == 13
+
+
+def test_what_is_true_is_one_in_words_too(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("u,v,classes\nTrue,1,wild\nfalse,0,wild\n,1,wild\n")
+    found = read_samples(path, PETS, labels="classes")
+    np.testing.assert_array_equal(found.features, [[1, 1], [0, 0], [np.nan, 1]])
+
+
 def test_a_file_without_the_mark_its_encoding_wants(tmp_path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-16-le")

@@ -27,12 +27,29 @@ from hierloss_adapters._files import (
     kind,
     stream_lines,
 )
+from hierloss_adapters._parquet import (
+    first_size,
+    has_numbers,
+    is_parquet,
+    open_parquet,
+    require_pyarrow,
+)
 
-__all__ = ["Writer", "column_names", "index_names", "numbers", "read_table", "write_table"]
+__all__ = [
+    "Writer",
+    "column_names",
+    "index_names",
+    "list_sizes",
+    "matrix",
+    "numbers",
+    "read_table",
+    "write_table",
+]
 
 Columns = Mapping[str, Sequence[object]]
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+_WORDS = {"true": 1.0, "false": 0.0}
 _NUMBER = re.compile(NUMBER)
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
@@ -53,8 +70,8 @@ def column_names(
         ValueError: The name of the file says nothing, the table has no header, or names twice.
         ImportError: pyarrow is missing, and the file is a Parquet file.
     """
-    if _is_parquet(path):
-        names = _parquet(path).schema_arrow.names
+    if is_parquet(path):
+        names = open_parquet(path).schema_arrow.names
     else:
         delimiter = _delimiter(path, delimiter)
         names = next(_rows(path, encoding, delimiter), (0, []))[1]
@@ -72,11 +89,22 @@ def index_names(path: Source, names: Sequence[str]) -> list[str]:
     A CSV or TSV file has it in a column without a name, called ``Unnamed: 0`` if it was read and
     written once more; a Parquet file says what it is.
     """
-    if _is_parquet(path):
-        about = (_parquet(path).schema_arrow.metadata or {}).get(b"pandas", b"{}")
+    if is_parquet(path):
+        about = (open_parquet(path).schema_arrow.metadata or {}).get(b"pandas", b"{}")
         stored = json.loads(about).get("index_columns", [])
         return [name for name in names if name in stored]
     return [name for name in names if re.fullmatch(r"|Unnamed: [0-9]+", name)]
+
+
+def list_sizes(path: Source, columns: Sequence[str]) -> dict[str, int]:
+    """How many numbers the first list has, of each column of a Parquet file that has such lists.
+
+    It is 0 where there is no list.
+    """
+    if not is_parquet(path):
+        return {}
+    schema = open_parquet(path).schema_arrow
+    return {x: first_size(path, x) for x in columns if has_numbers(schema.field(x).type)}
 
 
 def read_table(
@@ -119,8 +147,8 @@ def read_table(
                 f"{os.fspath(path)}: expected a column {column!r}, got {', '.join(names[:10])}"
                 f"{' and more' if names[10:] else ''}"
             )
-    if _is_parquet(path):
-        for batch in _parquet(path).iter_batches(batch_size=size, columns=list(columns)):
+    if is_parquet(path):
+        for batch in open_parquet(path).iter_batches(batch_size=size, columns=list(columns)):
             yield {column: batch.column(column).to_pylist() for column in columns}
         return
     below = islice(_rows(path, encoding, _delimiter(path, delimiter)), 1, None)
@@ -133,6 +161,8 @@ def read_table(
 def numbers(values: Sequence[object], where: str, first: int = 1) -> NDArray[np.float64]:
     """Cells as numbers; a missing one is NaN: an empty cell, ``?``, ``NA``, ``NaN`` or ``null``.
 
+    What is true is 1 and what is false 0, in words too.
+
     Args:
         values: The cells of a column.
         where: What an error names.
@@ -142,11 +172,41 @@ def numbers(values: Sequence[object], where: str, first: int = 1) -> NDArray[np.
         ValueError: A cell is no number, or infinite.
 
     Example:
-        >>> numbers(["1.5", "", True], "pets.csv, column 'weight'")
-        array([1.5, nan, 1. ])
+        >>> numbers(["1.5", "", True, "False"], "pets.csv, column 'weight'")
+        array([1.5, nan, 1. , 0. ])
     """
     found = np.array([_number(x, f"{where}, row {first + i}") for i, x in enumerate(values)])
     return found.astype(np.float64)
+
+
+def matrix(values: Sequence[object], n: int, where: str, first: int = 1) -> NDArray[np.float64]:
+    """Lists of `n` numbers as `(rows, n)`; a missing list and a missing number are NaN.
+
+    Arguments are those of `numbers`.
+
+    Raises:
+        ValueError: A cell is no list of so many numbers, or one of them is infinite.
+
+    Example:
+        >>> matrix([[1.5, 2.0], None], 2, "pets.parquet, column 'size'")
+        array([[1.5, 2. ],
+               [nan, nan]])
+    """
+    for row, cell in enumerate(values, first):
+        if cell is not None and not (isinstance(cell, list) and len(cell) == n):
+            got = f"one of {len(cell)}" if isinstance(cell, list) else repr(cell)
+            raise ValueError(
+                f"{where}, row {row}: expected a list of {n} numbers as for other rows, got {got}"
+            )
+    try:
+        found = np.array([[math.nan] * n if x is None else x for x in values], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: expected lists of numbers, got others ({error})") from error
+    infinite = np.argwhere(np.isinf(found))
+    if len(infinite):
+        row = first + infinite[0][0]
+        raise ValueError(f"{where}, row {row}: expected finite numbers, got an infinite one")
+    return found.reshape(len(values), n)
 
 
 @contextmanager
@@ -175,7 +235,7 @@ def write_table(path: Source) -> Iterator[Writer]:
     """
     target = Path(path)
     delimiter = _DELIMITERS.get(target.suffix.lower())
-    if delimiter is None and not _is_parquet(path):
+    if delimiter is None and not is_parquet(path):
         known = ", ".join((*_DELIMITERS, ".parquet"))
         raise ValueError(
             f"expected a file to write that ends in {known}, uncompressed, got {target.name!r}"
@@ -207,7 +267,7 @@ class _TextWriter:
 
 class _ParquetWriter:
     def __init__(self, path: Path) -> None:
-        self.arrow, self.parquet = _require_pyarrow()
+        self.arrow, self.parquet = require_pyarrow()
         self.path = path
         self.writer: Any = None
 
@@ -263,8 +323,9 @@ def _are_floats(values: Sequence[object]) -> bool:
 def _number(value: object, where: str) -> float:
     if isinstance(value, str):
         value = value.strip()
-        if value.lower() in MISSING:
-            return math.nan
+        word = value.lower()
+        if word in MISSING or word in _WORDS:
+            return _WORDS.get(word, math.nan)
     if value is None:
         return math.nan
     try:
@@ -313,26 +374,3 @@ def _delimiter(path: Source, delimiter: str | None) -> str:
             f"{Path(path).name!r}; rename it, or pass delimiter=',' or what separates its cells"
         )
     return _DELIMITERS[found]
-
-
-def _is_parquet(path: Source) -> bool:
-    return Path(path).suffix.lower() in (".parquet", ".pq")
-
-
-def _parquet(path: Source) -> Any:
-    arrow, parquet = _require_pyarrow()
-    try:
-        return parquet.ParquetFile(path)
-    except arrow.ArrowInvalid as error:
-        raise ValueError(f"{os.fspath(path)}: expected a Parquet file, got {error}") from error
-
-
-def _require_pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            'expected pyarrow, got none; for Parquet files pip install "hierloss[parquet]"'
-        ) from error
-    return pyarrow, pyarrow.parquet
