@@ -100,7 +100,8 @@ def read_samples(
             out, or "negative" if it is of no class. By default it is "raise" for names, and beside
             columns of classes such a row is kept. An empty list in a Parquet file says that the
             row is of no class.
-        on_unknown: "raise" if a name is no class, or "drop" to leave out the name.
+        on_unknown: "raise" if a name is no class, or one that an ARFF file does not declare, or
+            "drop" to leave out the name.
         reading: How the file is read: ``encoding`` and ``delimiter`` of a CSV or TSV file,
             ``encoding``, ``kind``, ``sep``, ``zero_ends``, ``sparse_base`` and ``on_cycle`` of an
             ARFF file, as in `hierloss_adapters.arff.read_arff`.
@@ -220,7 +221,7 @@ def _from_arff(
 ) -> Samples:
     from hierloss_adapters.arff import read_arff
 
-    arff = read_arff(path, dtype=np.float64, **reading)
+    arff = read_arff(path, dtype=np.float64, on_unknown=how.on_unknown, **reading)
     hierarchy = arff.hierarchy if hierarchy is None else hierarchy
     names = _kept(path, arff, ignore) if wanted is None else tuple(wanted)
     features = arff.features[:, _places(path, names, arff.feature_names)]

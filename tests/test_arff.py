@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from hierloss import CycleError
+from hierloss import CycleError, HierarchyError
 from hierloss_adapters.arff import Arff, read_arff, read_arff_features
 
 nan = math.nan
@@ -46,6 +46,30 @@ def columns(*types: str, rows: tuple[str, ...]) -> str:
     """A file whose attributes are called a, b, ... and whose only class is x."""
     declared = [f"@attribute {name} {kind}" for name, kind in zip("abcdef", types, strict=False)]
     return "\n".join([*declared, "@attribute class hierarchical x,x/y", "@data", *rows])
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind", "hint"),
+    [
+        ("a/b,a/c", None, ", or kind='tree' if classes are paths$"),
+        ("a/b,a/c", "dag", ", or kind='tree' if classes are paths$"),
+        ("a/b,a/c", "tree", ", or kind='dag' if classes are edges$"),
+        ("a,a/b", None, ", or kind='dag' if classes are edges$"),
+        ("a/b/c", None, "to leave such out$"),
+        ("a/b/c", "tree", "to leave such out$"),
+    ],
+)
+def test_the_other_kind_of_classes_is_named(declared, kind, hint, read) -> None:
+    with pytest.raises(HierarchyError, match=f"got 'x'; declare it, or pass on_unknown=.*{hint}"):
+        read(classes(declared, "x"), kind=kind)
+
+
+def test_classes_that_are_not_declared_may_be_left_out(read) -> None:
+    with pytest.warns(UserWarning, match="the header does not declare: 'x', 'y'$"):
+        found = read(classes("a,a/b", "a/b@x", "y", "x@a"), on_unknown="drop")
+    assert found.labels == (("a/b",), (), ("a",))
+    with pytest.raises(ValueError, match="expected on_unknown 'raise' or 'drop', got 'keep'"):
+        read(PETS, on_unknown="keep")
 
 
 def test_a_file_as_they_are(read) -> None:

@@ -532,7 +532,7 @@ def test_an_arff_file_is_read_as_asked(write, tmp_path) -> None:
     asked = ("train", path, "--valid", 0, "--epochs", 1, "--out", saved)
     assert "number of the first attribute by --read sparse_base=" in failed(*asked)
     said = failed(*asked, "--read", "sparse_base=0")
-    assert "pass --read kind=tree if the classes are paths, and --read kind=dag if" in said
+    assert "pass --on-unknown drop to leave such out, or --read kind=tree if classes are" in said
     ran(*asked, "--read", "sparse_base=0", "--read", "kind=tree")
     assert Checkpoint.load(str(saved)).classes == ["pet", "wild", "pet/cat", "pet/dog", "wild/fox"]
     ran("predict", saved, path, "--read", "sparse_base=0", "--read", "kind=tree", "--out", out)
@@ -1020,6 +1020,17 @@ def test_a_warning_tells_of_options(write, hierarchy, tmp_path) -> None:
     asked = ("train", path, "--hierarchy", hierarchy, "--valid", 0, "--epochs", 1)
     said = ran(*asked, "--out", tmp_path / "m.safetensors")
     assert "rows without a known label: 1; pass --on-unlabelled drop to" in said
+
+
+def test_labels_that_an_arff_file_does_not_declare_are_left_out_when_asked(write, tmp_path) -> None:
+    path = write(arff() + "\n1,2,3,lion\n1,2,3,wild@lion", "pets.arff")
+    asked = ("train", path, "--valid", 0, "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    assert "got 'lion'; declare it, or pass --on-unknown drop" in failed(*asked)
+    drop = (*asked, "--on-unknown", "drop")
+    assert "row 61: expected names of classes, got none" in failed(*drop)
+    said = ran(*drop, "--on-unlabelled", "drop")
+    assert "classes left out that the header does not declare: 'lion'" in said
+    assert "61 rows" in said
 
 
 def test_an_option_of_a_model_is_finite() -> None:

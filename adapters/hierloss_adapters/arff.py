@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from hierloss_adapters.graph import by_level
 __all__ = ["Arff", "read_arff", "read_arff_features"]
 
 Kind = Literal["tree", "dag"]
+OnUnknown = Literal["raise", "drop"]
 
 _EMPTY = ("?", "n")
 
@@ -62,6 +64,7 @@ def read_arff(
     sparse_base: int = 1,
     dtype: DTypeLike = np.float32,
     on_cycle: OnCycle = "raise",
+    on_unknown: OnUnknown = "raise",
     encoding: str = "utf-8",
 ) -> Arff:
     r"""Read features, labels and the hierarchy of their classes from an ARFF file.
@@ -85,6 +88,8 @@ def read_arff(
             WEKA. What such a row leaves out is 0, or the first value of a nominal attribute.
         dtype: The type of the features, float32 or float64.
         on_cycle: As in `Hierarchy.from_edges`.
+        on_unknown: "raise" if a row has a class that the header does not declare, or "drop" to
+            leave out such classes, and warn of them.
         encoding: The encoding of the file.
 
     Raises:
@@ -118,12 +123,20 @@ def read_arff(
                 [ True,  True,  True]])
     """
     _check_options(kind, sep, zero_ends, sparse_base, dtype)
+    if on_unknown not in ("raise", "drop"):
+        raise ValueError(f"expected on_unknown 'raise' or 'drop', got {on_unknown!r}")
     lines = without_comments(stream_lines(path, encoding))
     header = read_header(path, lines)
     (classes,) = (x for x in header.attributes if x.type == "classes")
     hierarchy = _declared(path, classes, kind, sep, zero_ends, on_cycle)
-    read = _LabelReader(hierarchy, sep, zero_ends)
+    other = _other_kind(classes.values, kind, sep, zero_ends)
+    read = _LabelReader(hierarchy, sep, zero_ends, on_unknown, other)
     rows = read_rows(path, lines, header, read, sparse_base=sparse_base, dtype=dtype)
+    if read.lost:
+        some = ", ".join(map(repr, list(read.lost)[:5])) + (", ..." if len(read.lost) > 5 else "")
+        warnings.warn(
+            f"{path}: classes left out that the header does not declare: {some}", stacklevel=2
+        )
     if hierarchy is None and not read.found:
         raise at(path, header.line, "expected at least one class in the rows below, got none")
     used = [x for x in header.attributes if x.type in ("numeric", "nominal")]
@@ -165,27 +178,43 @@ def read_arff_features(
 class _LabelReader:
     """The classes of a label cell; without a hierarchy it takes any path, and keeps it."""
 
-    def __init__(self, hierarchy: Hierarchy | None, sep: str, zero_ends: bool) -> None:
+    def __init__(
+        self,
+        hierarchy: Hierarchy | None,
+        sep: str,
+        zero_ends: bool,
+        on_unknown: OnUnknown,
+        other: Kind | None,
+    ) -> None:
         self.known = None if hierarchy is None else {name: name for name in hierarchy}
         self.found: dict[str, str] = {}
+        self.lost: dict[str, None] = {}
         self.sep, self.zero_ends = sep, zero_ends
+        self.on_unknown, self.other = on_unknown, other
 
     def __call__(self, text: str) -> Labels:
         if text in _EMPTY and text not in (self.known or ()):
             return ()
-        return tuple(dict.fromkeys(self._class(label.strip()) for label in text.split("@")))
+        found = (self._class(label.strip()) for label in text.split("@"))
+        return tuple(dict.fromkeys(name for name in found if name is not None))
 
-    def _class(self, label: str) -> str:
+    def _class(self, label: str) -> str | None:
         path = _cut(label, self.sep) if self.zero_ends else label
         if self.known is None:
             _check_components(path, self.sep)
             return self.found.setdefault(path, path)
         name = self.known.get(path) or self.known.get(_without_abundance(path))
-        if name is None:
+        if name is None and self.on_unknown == "raise":
+            what = {"tree": "paths", "dag": "edges"}
+            hint = (
+                f", or kind={self.other!r} if classes are {what[self.other]}" if self.other else ""
+            )
             raise ValueError(
                 f"expected classes that the header declares between @, got {label!r}; declare it, "
-                "or pass kind='tree' if the classes are paths, and kind='dag' if they are edges"
+                f"or pass on_unknown='drop' to leave such out{hint}"
             )
+        if name is None:
+            self.lost[label] = None
         return name
 
 
@@ -203,9 +232,7 @@ def _declared(
             problem = f"expected edges, got {classes.name!r} of type 'classes'; leave kind away"
             raise at(path, classes.line, problem)
         return None
-    if kind is None:
-        pairs = all(x.count(sep) == 1 for x in classes.values)
-        kind = "dag" if pairs and not zero_ends else "tree"
+    kind = _kind(classes.values, kind, sep, zero_ends)
     try:
         for entry in classes.values:
             _check_components(entry, sep)
@@ -217,6 +244,20 @@ def _declared(
         raise
     except HierarchyError as error:
         raise at(path, classes.line, str(error)) from error
+
+
+def _kind(values: Sequence[str], kind: Kind | None, sep: str, zero_ends: bool) -> Kind:
+    if kind is not None:
+        return kind
+    pairs = all(x.count(sep) == 1 for x in values)
+    return "dag" if pairs and not zero_ends else "tree"
+
+
+def _other_kind(values: Sequence[str], kind: Kind | None, sep: str, zero_ends: bool) -> Kind | None:
+    """What else the classes could be."""
+    if _kind(values, kind, sep, zero_ends) == "dag":
+        return "tree"
+    return None if zero_ends or any(x.count(sep) > 1 for x in values) else "dag"
 
 
 def _dag(classes: Iterable[str], sep: str, on_cycle: OnCycle) -> Hierarchy:
