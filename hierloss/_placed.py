@@ -16,7 +16,8 @@ class Placed(nn.Module):
     """A module with tables of columns, which follow it to another device.
 
     They are no buffers: an average of buffers rounds them, `to_empty` and `type` spoil them, and
-    distributed training sends them around. The device "meta" has no numbers, and they stay behind.
+    distributed training sends them around. On the device "meta", which has no numbers, theirs are
+    kept.
 
     Example:
         >>> class Reversed(Placed):
@@ -30,6 +31,7 @@ class Placed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._held: tuple[str, ...] = ()
+        self._kept: dict[str, Tensor] = {}
 
     def hold(self, name: str, table: Tensor) -> None:
         """Have a table as an attribute."""
@@ -39,14 +41,17 @@ class Placed(nn.Module):
     def place(self, device: torch.device) -> Self:
         """Bring the tables to a device, and nothing else."""
         for name in self._held:
-            setattr(self, name, getattr(self, name).to(device))
+            table: Tensor = getattr(self, name)
+            if device.type == "meta":
+                self._kept.setdefault(name, table)
+            elif table.is_meta:
+                table = self._kept.pop(name)
+            setattr(self, name, table.to(device))
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch gives it no types
         if self._held:
             at = getattr(self, self._held[0]).device
-            device = fn(torch.empty(0, device=at)).device
-            if device.type != "meta":
-                self.place(device)
+            self.place(fn(torch.empty(0, device=at)).device)
         return self
