@@ -84,7 +84,8 @@ def by_name(hierarchy: Hierarchy, classes: Iterable[str]) -> tuple[str, ...]:
 def _check_option(name: str, option: str, value: object) -> None:
     """Raise unless an option of a model is of the type that it is annotated with."""
     known = dict(inspect.signature(MODELS[name], eval_str=True).parameters)
-    for other in ("hierarchy", "features", "weight"):
+    fixed = getattr(MODELS[name], "keywords", {})  # what makes it this configuration of another
+    for other in ("hierarchy", "features", "weight", *fixed):
         del known[other]
     if option not in known:
         raise ValueError(f"expected options of {name}: {', '.join(known)}, got {option!r}")

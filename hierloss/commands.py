@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from hierloss._complete import complete
+from hierloss._train_files import check_model_file, valid_file
 from hierloss.cli import (
     DEVICE,
     KEEP,
@@ -159,11 +160,13 @@ def train(
     Stop it at will: the same command goes on from an epoch of the last minute, or the last one.
     """
     from hierloss._progress import progress
-    from hierloss.fitting import fit
+    from hierloss.fitting import fit, split
     from hierloss.samples import read_samples
     from hierloss.training import Settings
 
-    apart(out, file, hierarchy, None if _is_share(valid) else Path(valid))
+    other = valid_file(valid, file)
+    apart(out, file, hierarchy, other)
+    check_model_file(out)
     tree = None if hierarchy is None else _read_hierarchy(hierarchy, kind)
     console = _console()
 
@@ -181,7 +184,11 @@ def train(
                 reading=reading,
             )
 
-    rows, held_out = _split(read(file), valid, seed, read)
+    rows, held_out = read(file), None
+    if other is None:
+        rows, held_out = split(rows, float(valid), seed)
+    else:
+        held_out = read(other, rows)
     settings = Settings(
         epochs=epochs,
         batch=batch,
@@ -346,23 +353,6 @@ def _warnings_to(console: Console) -> Iterator[None]:
         yield
     for warning in found:
         console.print(in_options(str(warning.message), click.get_current_context().command))
-
-
-def _split(samples: Samples, valid: str, seed: int, read: Any) -> tuple[Samples, Samples | None]:
-    """Rows to train on, and rows to validate with."""
-    from hierloss.fitting import split
-
-    if _is_share(valid):
-        return split(samples, float(valid), seed)
-    return samples, read(Path(valid), samples)
-
-
-def _is_share(valid: str) -> bool:
-    try:
-        float(valid)
-    except ValueError:
-        return False
-    return True
 
 
 def _summary(fitted: Fitted, rows: Samples, held_out: Samples | None) -> str:

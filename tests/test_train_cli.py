@@ -130,7 +130,11 @@ def test_a_table_with_names_of_classes(model, write, hierarchy, tmp_path) -> Non
 
 
 def test_a_table_with_a_column_for_each_class(write, hierarchy, tmp_path) -> None:
-    file, saved, out = write(table(marks=True), "pets.csv"), tmp_path / "m", tmp_path / "p.tsv"
+    file, saved, out = (
+        write(table(marks=True), "pets.csv"),
+        tmp_path / "m.safetensors",
+        tmp_path / "p.tsv",
+    )
     ran("train", file, "--hierarchy", hierarchy, "--ignore", "name", *QUICK, "--out", saved)
     ran("predict", saved, file, "--id", "name", "--out", out)
     check(out, [f"no{i}" for i in range(60)])
@@ -149,7 +153,7 @@ def test_a_parquet_file(write, hierarchy, tmp_path) -> None:
 
 def test_an_arff_file(write, tmp_path) -> None:
     file, saved, out = write(arff(), "pets.arff"), tmp_path / "m.safetensors", tmp_path / "p.csv"
-    ran("train", file, "--valid", file, *QUICK, "--out", saved)
+    ran("train", file, "--valid", write(arff(), "other.arff"), *QUICK, "--out", saved)
     ran("predict", saved, file, "--block", 16, "--out", out)
     check(out, [str(i) for i in range(1, 61)], name="row")
 
@@ -269,7 +273,7 @@ def test_names_of_an_arff_file_that_are_no_classes(write) -> None:
 
 
 def test_a_class_left_out_has_no_prediction(write, tmp_path) -> None:
-    file, saved, out = write(arff(), "pets.arff"), tmp_path / "m", tmp_path / "p.csv"
+    file, saved, out = write(arff(), "pets.arff"), tmp_path / "m.safetensors", tmp_path / "p.csv"
     ran("train", file, "--without", "wild", *QUICK, "--epochs", 2, "--out", saved)
     ran("predict", saved, file, "--out", out)
     assert list(read(out)) == ["row", "pet", "pet/cat", "pet/dog"]
@@ -309,7 +313,11 @@ def test_a_file_that_is_no_checkpoint_is_refused(trained, tmp_path) -> None:
 def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch) -> None:
     import hierloss.training
 
-    file, whole, part = write(arff(), "pets.arff"), tmp_path / "whole", tmp_path / "part"
+    file, whole, part = (
+        write(arff(), "pets.arff"),
+        tmp_path / "whole.safetensors",
+        tmp_path / "part.safetensors",
+    )
     ran("train", file, *QUICK, "--epochs", 6, "--out", whole)
     judged = hierloss.training.Training._judged
     calls = []
@@ -783,14 +791,15 @@ def test_a_file_to_write_is_not_called_compressed(tmp_path) -> None:
 def test_no_file_that_is_read_is_written_over(
     write: Callable[..., Path], hierarchy: Path, tmp_path: Path
 ) -> None:
-    path, model = write(table(), "pets.csv"), tmp_path / "model.csv"
+    path, model = write(table(), "pets.csv"), tmp_path / "model.safetensors"
     command = ("train", path, "--hierarchy", hierarchy, "--labels", "classes", "--ignore", "name")
     ran(*command, *QUICK, "--out", model)
-    kept = {x: x.read_bytes() for x in (path, hierarchy, model)}
+    other = write(table(), "other.csv")
+    kept = {x: x.read_bytes() for x in (path, hierarchy, model, other)}
     for arguments in (
         (*command, "--out", path),
         (*command, "--out", hierarchy),
-        (*command, "--valid", path, "--out", path),
+        (*command, "--valid", other, "--out", other),
         ("predict", model, path, "--out", path),
         ("predict", model, path, "--out", model),
         ("inspect", hierarchy, "--save", hierarchy),
@@ -1031,6 +1040,38 @@ def test_labels_that_an_arff_file_does_not_declare_are_left_out_when_asked(write
     said = ran(*drop, "--on-unlabelled", "drop")
     assert "classes left out that the header does not declare: 'lion'" in said
     assert "61 rows" in said
+
+
+@pytest.mark.parametrize("valid", ["20%", "0,2", "none.arff"])
+def test_what_is_neither_a_share_nor_a_file_is_refused(valid: str, write) -> None:
+    said = failed("train", write(arff(), "pets.arff"), "--valid", valid)
+    assert f"expected --valid to be a share such as 0.2, or a file, got {valid!r}" in said
+
+
+def test_rows_to_train_on_are_none_to_validate_with(write, tmp_path) -> None:
+    path = write(arff(), "pets.arff")
+    (tmp_path / "link.arff").symlink_to(path)
+    for valid in (path, tmp_path / "link.arff"):
+        assert "to be another file than that to train" in failed("train", path, "--valid", valid)
+
+
+def test_a_model_that_cannot_be_written_is_not_trained(write, tmp_path, monkeypatch) -> None:
+    path = write(arff(), "pets.arff")
+    monkeypatch.setattr("hierloss.fitting.fit", lambda *_, **__: pytest.fail("it was trained"))
+    for name in ("m", "m.csv", "m.safetensors.gz"):
+        said = failed("train", path, "--out", tmp_path / name)
+        assert f"expected a file to write that ends in .safetensors, got {name!r}" in said
+    said = failed("train", path, "--out", path / "new" / "m.safetensors")
+    assert f"expected a folder that can be written to, got {str(path)!r} (Not a directory)" in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("CHMC-LSTM", "balance"), ("HMCN-CHMC", "global_loss")]
+)
+def test_what_makes_a_configuration_is_no_option(name: str, option: str) -> None:
+    with pytest.raises(ValueError, match=rf"expected options of {name}: .*, got {option!r}"):
+        build(name, PETS, 3, options={option: 0.3})
 
 
 def test_an_option_of_a_model_is_finite() -> None:
