@@ -60,8 +60,13 @@ class LabelReader:
             self.unmarked += len(known) - sum(known)
         return list(range(len(known))) if self.keeps else self.labelled(known, first)
 
-    def report(self) -> None:
-        """Warn of what was left out, and of what says nothing."""
+    def report(self, rows: int) -> None:
+        """Warn of what was left out, and of what says nothing; raise if none of the rows does."""
+        if rows and self.unmarked == rows:
+            raise ValueError(
+                f"{self.path}: expected a known label, 0 or 1, in a row of the columns of classes, "
+                "got none; fill them in"
+            )
         if self.unmarked and self.keeps:
             warnings.warn(
                 f"{self.path}: rows without a known label: {self.unmarked:,}; pass "

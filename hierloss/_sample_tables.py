@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hierloss._sample_features import parts, parts_of, to_features
+from hierloss._sample_features import Parts, parts, parts_of, to_features
 from hierloss._sample_labels import LabelReader, Labels, is_class
 from hierloss.hierarchy import Hierarchy
 
@@ -41,12 +41,7 @@ def from_table(
     reader = LabelReader(path, hierarchy, how)
     done = 1
     for block in read_table(path, [*own, *marks, *([labels] if labels else [])], **reading):
-        try:
-            found = to_features(path, block, own, names, done)
-        except ValueError as error:
-            if wanted is not None:
-                raise
-            raise ValueError(f"{error}; if it is no feature, pass the column as ignore=") from error
+        found = _features(path, block, own, names, done, known=wanted is not None)
         if labels:
             rows, target = reader(block[labels], done)
         else:
@@ -54,14 +49,27 @@ def from_table(
         features.append(found[rows])
         targets.append(target)
         done += len(found)
-    if marks and done > 1 and reader.unmarked == done - 1:
-        raise ValueError(
-            f"{path}: expected a known label, 0 or 1, in a row of the columns of classes, got none"
-            "; fill them in"
-        )
-    reader.report()
+    reader.report(done - 1)
     target = torch.cat(targets) if targets else torch.zeros(0, len(hierarchy))
     return np.concatenate(features), tuple(names), target
+
+
+def _features(
+    path: Path,
+    block: Mapping[str, Sequence[object]],
+    own: Parts,
+    names: Sequence[str],
+    first: int,
+    *,
+    known: bool,
+) -> NDArray[np.float64]:
+    """The features; an error says how a column is none, unless they are known from training."""
+    try:
+        return to_features(path, block, own, names, first)
+    except ValueError as error:
+        if known:
+            raise
+        raise ValueError(f"{error}; if it is no feature, pass the column as ignore=") from error
 
 
 def _layout(

@@ -229,7 +229,7 @@ def _from_arff(
     reader = LabelReader(path, hierarchy, how)
     labels = [reader.known(list(names), row) for row, names in enumerate(arff.labels, 1)]
     rows = reader.labelled([bool(names) for names in labels])
-    reader.report()
+    reader.report(len(labels))
     target = hierarchy.encode([labels[i] or () for i in rows])
     features = features if len(rows) == len(features) else features[rows]
     return Samples(features, names, target, hierarchy)
