@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
+from itertools import accumulate
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -140,20 +144,22 @@ class Training:
         past = self._past(stage)
         if not past:
             raise ValueError(f"expected a stage that has had an epoch, got {stage}")
-        return _best(past)
+        return reduce(_better, past)
 
     def _past(self, stage: int) -> list[Epoch]:
         return [epoch for epoch in self.history if epoch.stage == stage]
 
     def _over(self, stage: int) -> bool:
-        return self._ends(stage, self._past(stage))
+        return self._end(stage) is not None
 
-    def _ends(self, stage: int, past: Sequence[Epoch]) -> bool:
-        """Whether a stage is over after these epochs."""
-        if len(past) >= self.settings.of_stage(stage):
-            return True
-        patience = self.settings.patience
-        return patience is not None and bool(past) and len(past) - _best(past).epoch >= patience
+    def _end(self, stage: int) -> int | None:
+        """The epoch of the past that a stage ends with, if one does."""
+        most, patience = self.settings.of_stage(stage), self.settings.patience or math.inf
+        past = self._past(stage)
+        for epoch, best in zip(past, accumulate(past, _better), strict=True):
+            if epoch.epoch >= most or epoch.epoch - best.epoch >= patience:
+                return epoch.epoch
+        return None
 
     def _start(self, stage: int) -> None:
         self.model.start(stage)
@@ -233,15 +239,13 @@ class Training:
 
     def _check_past(self, path: Path, stage: int, last: int) -> None:
         """Raise unless a stage would have had its epochs with these settings too."""
-        past = self._past(stage)
-        ends = [k for k in range(1, len(past) + 1) if self._ends(stage, past[:k])][:1]
-        if ends == [len(past)] or (stage == last and not ends):
+        had, end = len(self._past(stage)), self._end(stage)
+        if end == had or (stage == last and end is None):
             return
         raise ValueError(
             f"{path}: expected epochs and patience with which stage {stage + 1} has the "
-            f"{len(past)} epochs of this file{' or more' if stage == last else ''}, got such that "
-            f"it has {ends[0] if ends else 'more'}; give others, or take the file away to start "
-            "anew"
+            f"{had} epochs of this file{' or more' if stage == last else ''}, got such that it has "
+            f"{end or 'more'}; give others, or take the file away to start anew"
         )
 
 
@@ -303,12 +307,13 @@ def flushed() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-def _best(past: Sequence[Epoch]) -> Epoch:
-    """The epoch with the highest AU(PRC), or the last where there is none."""
-    judged = [(epoch.auprc, epoch) for epoch in past if _is_number(epoch.auprc)]
-    return max(judged, key=lambda pair: pair[0] or 0.0)[1] if judged else past[-1]
+def _better(a: Epoch, b: Epoch) -> Epoch:
+    """The epoch with the higher AU(PRC), the first of equals, or the last where there is none."""
+    if _is_number(a.auprc) and not (_is_number(b.auprc) and b.auprc > a.auprc):
+        return a
+    return b
 
 
-def _is_number(auprc: float | None) -> bool:
+def _is_number(auprc: float | None) -> TypeGuard[float]:
     """Whether there is an AU(PRC), and one that is not NaN, as where nothing is positive."""
     return auprc is not None and not np.isnan(auprc)
