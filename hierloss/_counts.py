@@ -91,6 +91,7 @@ def sets(
 ) -> list[Tensor]:
     """Which classes are both, predicted and true, `(samples, n)` each, of closed sets."""
     target = dense(target, "a target")
+    predicted = dense(predicted, "predictions")
     check_shape(predicted, "predictions", target.shape)
     if not ((predicted == 0) | (predicted == 1)).all():
         raise ValueError("expected predictions of 0 and 1, such as scores > 0.5, got other values")

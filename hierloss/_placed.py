@@ -38,6 +38,15 @@ class Placed(nn.Module):
         setattr(self, name, table)
         self._held += (name,)
 
+    def all_held(self) -> list[Tensor]:
+        """All tables, where they are."""
+        return [getattr(self, name) for name in self._held]
+
+    def held(self, name: str, device: torch.device) -> Tensor:
+        """A table on a device; parameters may have got there by themselves."""
+        table: Tensor = self._kept.get(name, getattr(self, name))
+        return table.to(device)
+
     def place(self, device: torch.device) -> Self:
         """Bring the tables to a device, and nothing else."""
         for name in self._held:

@@ -24,8 +24,8 @@ def parts(path: Path, columns: Sequence[str]) -> Parts:
     empty = next((x for x in sizes if not sizes[x]), None)
     if empty is not None:
         raise ValueError(
-            f"{path}: expected lists of numbers in the column {empty!r}, got none; pass it as "
-            "ignore="
+            f"{path}: expected lists of numbers in the column {empty!r}, got none, or an empty one "
+            "first; pass the column as ignore= if it is no feature"
         )
     found = {x: _listed(x, sizes[x]) if x in sizes else [x] for x in columns}
     name, count = Counter(chain(*found.values())).most_common(1)[0]

@@ -31,7 +31,7 @@ class LabelReader:
 
     def __init__(self, path: Path, hierarchy: Hierarchy, how: Labels) -> None:
         self.path, self.hierarchy, self.how = path, hierarchy, how
-        self.keeps = how.on_unlabelled is None
+        self.keeps, self.wanted = how.on_unlabelled is None, "names of classes"
         self.unlabelled = self.unmarked = 0
         self.unknown: Counter[str] = Counter()
 
@@ -47,7 +47,7 @@ class LabelReader:
             return list(range(len(has)))
         if self.how.on_unlabelled == "raise":
             raise ValueError(
-                f"{self.path}, row {first + list(has).index(False)}: expected names of classes, "
+                f"{self.path}, row {first + list(has).index(False)}: expected {self.wanted}, "
                 "got none; pass on_unlabelled='drop' to leave such rows out, or "
                 "on_unlabelled='negative' if they are of no class"
             )
@@ -56,6 +56,7 @@ class LabelReader:
 
     def marked(self, known: Sequence[bool], first: int) -> list[int]:
         """The rows that count, given which have a known label in the columns of their classes."""
+        self.wanted = "a known label, 0 or 1,"
         if self.how.on_unlabelled != "negative":
             self.unmarked += len(known) - sum(known)
         return list(range(len(known))) if self.keeps else self.labelled(known, first)
@@ -76,7 +77,7 @@ class LabelReader:
             )
         if self.unlabelled:
             warnings.warn(
-                f"{self.path}: rows without names of classes left out: {self.unlabelled:,}",
+                f"{self.path}: rows without {self.wanted} left out: {self.unlabelled:,}",
                 stacklevel=4,
             )
         if self.unknown:

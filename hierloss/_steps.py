@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
+from hierloss._placed import Placed
 from hierloss.models.base import Model
 
 
@@ -63,7 +65,8 @@ class Steps:
 
     def _signature(self) -> object:
         """What a graph takes for granted."""
-        tensors = (*self.model.parameters(), *self.model.buffers())
+        held = chain(*(x.all_held() for x in self.model.modules() if isinstance(x, Placed)))
+        tensors = (*self.model.parameters(), *self.model.buffers(), *held)
         groups = [{**group, "params": None} for group in self.optimizer.param_groups]
         return [(x.data_ptr(), x.requires_grad) for x in tensors], repr(groups)
 

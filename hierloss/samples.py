@@ -221,7 +221,9 @@ def _from_arff(
 ) -> Samples:
     from hierloss_adapters.arff import read_arff
 
-    arff = read_arff(path, dtype=np.float64, on_unknown=how.on_unknown, **reading)
+    known = () if hierarchy is None else (*hierarchy, *hierarchy.aliases)
+    reading = {"on_unknown": how.on_unknown, "known": known, **reading}
+    arff = read_arff(path, dtype=np.float64, **reading)
     hierarchy = arff.hierarchy if hierarchy is None else hierarchy
     names = _kept(path, arff, ignore) if wanted is None else tuple(wanted)
     features = arff.features[:, _places(path, names, arff.feature_names)]

@@ -259,7 +259,7 @@ def test_losses_of_others_get_floating_point() -> None:
     x, y = rows().tensors
     bce = nn.BCEWithLogitsLoss()
     made, wanted = module(loss=bce), bce(linear()(x), y)
-    for target in (y, y.bool(), y.to(torch.int8)):
+    for target in (y, y.bool(), y.to(torch.int8), y.long().to_sparse()):
         assert_close(made.criterion(made.output(x), target), wanted)
     unknown = y.to(torch.int8).index_fill(0, torch.tensor(3), -1)
     assert made.criterion(made.output(x), unknown).isnan()  # not as if -1 were a label

@@ -201,6 +201,7 @@ def test_hierarchical_scores_of_nothing_are_0() -> None:
     assert hierarchical_scores(torch.ones(1, 2), unknown, h) == (1, 1, 1)
     with pytest.raises(ValueError, match=r"expected an average of .* got 'weighted'"):
         hierarchical_scores(top, top, h, average="weighted")
+    assert hierarchical_scores(top.to_sparse(), top, h) == (1, 1, 1)
     for other in ([[0.2, 0.7]], [[1, -1]], [[1, torch.nan]]):
         with pytest.raises(ValueError, match="expected predictions of 0 and 1"):
             hierarchical_scores(torch.tensor(other), top, h)

@@ -933,6 +933,8 @@ def test_an_arff_file_is_evaluated(trained, write) -> None:
     said = ran("evaluate", model, file)
     assert "60 rows, 4 classes, 4 of them with rows" in said
     assert ran("evaluate", model, write(f"{turned}@data\n{rows}", "turned.arff")) == said
+    fewer = write(f"{header.replace(',pet/dog', '')}@data\n{rows}", "fewer.arff")
+    assert ran("evaluate", model, fewer) == said  # the model knows pet/dog
 
 
 def test_what_cannot_be_evaluated_is_said(trained, write, tmp_path) -> None:
@@ -995,7 +997,7 @@ def test_rows_without_a_known_label_are_told(write) -> None:
     with pytest.warns(UserWarning, match="rows without a known label: 2; pass on_unlabelled="):
         kept = read_samples(path, PETS)
     assert kept.target.isnan()[:, :2].int().tolist() == [[0, 0], [1, 1], [1, 0], [1, 1]]
-    with pytest.warns(UserWarning, match="rows without names of classes left out: 2"):
+    with pytest.warns(UserWarning, match="rows without a known label, 0 or 1, left out: 2"):
         found = read_samples(path, PETS, on_unlabelled="drop")
     assert found.features.tolist() == [[1], [3]]
     assert_close(found.target, kept.target[[0, 2]], equal_nan=True)

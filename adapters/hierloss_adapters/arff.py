@@ -65,6 +65,7 @@ def read_arff(
     dtype: DTypeLike = np.float32,
     on_cycle: OnCycle = "raise",
     on_unknown: OnUnknown = "raise",
+    known: Iterable[str] = (),
     encoding: str = "utf-8",
 ) -> Arff:
     r"""Read features, labels and the hierarchy of their classes from an ARFF file.
@@ -90,6 +91,8 @@ def read_arff(
         on_cycle: As in `Hierarchy.from_edges`.
         on_unknown: "raise" if a row has a class that the header does not declare, or "drop" to
             leave out such classes, and warn of them.
+        known: Classes that rows may have beside those that the header declares, such as those of a
+            model to be tested; they are in `labels`, and unknown to `hierarchy`.
         encoding: The encoding of the file.
 
     Raises:
@@ -130,7 +133,7 @@ def read_arff(
     (classes,) = (x for x in header.attributes if x.type == "classes")
     hierarchy = _declared(path, classes, kind, sep, zero_ends, on_cycle)
     other = _other_kind(classes.values, kind, sep, zero_ends)
-    read = _LabelReader(hierarchy, sep, zero_ends, on_unknown, other)
+    read = _LabelReader(hierarchy, known, sep, zero_ends, on_unknown, other)
     rows = read_rows(path, lines, header, read, sparse_base=sparse_base, dtype=dtype)
     if read.lost:
         some = ", ".join(map(repr, list(read.lost)[:5])) + (", ..." if len(read.lost) > 5 else "")
@@ -181,12 +184,13 @@ class _LabelReader:
     def __init__(
         self,
         hierarchy: Hierarchy | None,
+        known: Iterable[str],
         sep: str,
         zero_ends: bool,
         on_unknown: OnUnknown,
         other: Kind | None,
     ) -> None:
-        self.known = None if hierarchy is None else {name: name for name in hierarchy}
+        self.known = None if hierarchy is None else {x: x for x in (*hierarchy, *known)}
         self.found: dict[str, str] = {}
         self.lost: dict[str, None] = {}
         self.sep, self.zero_ends = sep, zero_ends

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import hierloss.functional as HF
 from hierloss import MCM, Hierarchy, HybridLoss, LHLoss, MCLoss
 from hierloss.models import Model, Output
+from hierloss.topology import dense
 from hierloss_adapters.torchmetrics import HierarchicalF, PooledAveragePrecision, ViolationRate
 
 try:
@@ -346,6 +347,7 @@ def _check_local(loss: Callable[..., Tensor], network: nn.Module) -> None:
 
 def _floating(target: Tensor, logits: Tensor) -> Tensor:
     """A target as the losses of others take it."""
+    target = dense(target, "a target")
     if target.is_floating_point():
         return target
     floating = target.to(logits.dtype)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -93,6 +94,7 @@ def write_onnx(
     _check(program, features[:1], expected[:1])
     program.model.metadata_props.update({k: json.dumps(v) for k, v in names.items()})
     program.release()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     program.save(path)
 
 

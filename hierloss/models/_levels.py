@@ -41,7 +41,7 @@ class InColumnOrder(Placed):
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """`(*, n)` of one `(*, classes)` for each level."""
         joined = torch.cat(list(parts), -1)
-        return joined.index_select(-1, self.order.to(joined.device))
+        return joined.index_select(-1, self.held("order", joined.device))
 
 
 class BatchNorm(nn.BatchNorm1d):

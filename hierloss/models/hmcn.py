@@ -99,7 +99,7 @@ class HMCN(Model):
         self.head = nn.Linear(hidden + features * concat_input, len(hierarchy))
         # MCLoss of a hierarchy without edges is the binary cross-entropy.
         self.flat = Topology(Hierarchy.from_edges([], names=hierarchy.names))
-        self.register_buffer("level_weight", level_shares(hierarchy, self.weight), persistent=False)
+        self.hold("level_weight", level_shares(hierarchy, self.weight))
         edges = hierarchy.edge_index
         if self.weight is not None:
             counted = (self.weight.cpu() > 0).numpy()
@@ -120,13 +120,14 @@ class HMCN(Model):
         local = _local(output)
         target = self.judged_by(target, local)
         judged = self.flat if self.global_loss == "bce" else self.constraint.topology
-        loss = HF.mc_loss(local, target, self.flat, weight=self.level_weight)
+        level_weight = self.held("level_weight", local.device)
+        loss = HF.mc_loss(local, target, self.flat, weight=level_weight)
         loss = loss + HF.mc_loss(output.global_logits, target, judged, weight=self.weight)
         return loss + self.penalty * self.violation(local.sigmoid()) if self.penalty else loss
 
     def violation(self, probabilities: Tensor) -> Tensor:
         """The violation term of `(*, n)` probabilities, the mean over samples."""
-        child, parent = (x.to(probabilities.device) for x in (self.child, self.parent))
+        child, parent = (self.held(x, probabilities.device) for x in ("child", "parent"))
         above = probabilities[..., child] - probabilities[..., parent]
         terms = above.relu().square().sum(-1)
         return terms.sum() / max(terms.numel(), 1)

@@ -57,4 +57,4 @@ def write(path: Path, value: Mapping[str, Any]) -> None:
             text = "[\n  " + ",\n  ".join(json.dumps(rounded(one)) for one in x) + "\n ]"
         lines.append(f" {json.dumps(key)}: {text}")
     with complete(path) as part:
-        part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        part.write_bytes(("{\n" + ",\n".join(lines) + "\n}\n").encode())
