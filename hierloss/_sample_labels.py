@@ -56,7 +56,7 @@ class LabelReader:
 
     def marked(self, known: Sequence[bool], first: int) -> list[int]:
         """The rows that count, given which have a known label in the columns of their classes."""
-        self.wanted = "a known label, 0 or 1,"
+        self.wanted = "a known label (0 or 1)"
         if self.how.on_unlabelled != "negative":
             self.unmarked += len(known) - sum(known)
         return list(range(len(known))) if self.keeps else self.labelled(known, first)

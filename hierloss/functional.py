@@ -290,6 +290,7 @@ def hybrid_loss(
             )
         _checked(local_input, "local_input", topology)
         check_shape(local_input, "local_input", input.shape)
+    target = checked(target, input.shape)
     validate = validate_targets
     if validate is None:
         seen = input.device.type == "cpu" and not torch.compiler.is_compiling()
@@ -298,7 +299,6 @@ def hybrid_loss(
         check_probabilities(input, "an input")
         if local_input is not None:
             check_probabilities(local_input, "a local_input")
-    target = checked(target, input.shape)
     scalings = weight, pos_weight, sample_weight
     given = topology.tables, target, local_input, *scalings
     plain = from_logits and reduction != "none" and not _any_learned(*scalings)
