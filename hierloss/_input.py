@@ -134,6 +134,11 @@ def check_known(given: Iterable[object], known: Collection[object], where: str) 
     raise UnknownClassError(f"{where} {first!r}{more}, which is none of {len(known)} known{hint}")
 
 
+def some(names: Sequence[str], n: int = 5) -> str:
+    """The first of some names, and whether there are more."""
+    return ", ".join(map(repr, names[:n])) + (", ..." if len(names) > n else "")
+
+
 def aliases(given: Mapping[str, str], columns: Mapping[str, int]) -> dict[str, str]:
     """The aliases, each of which must lead to a class and be the name of none."""
     name_list(given)

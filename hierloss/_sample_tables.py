@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hierloss._input import some
 from hierloss._sample_features import Parts, parts, parts_of, to_features
 from hierloss._sample_labels import LabelReader, Labels, is_class
 from hierloss.hierarchy import Hierarchy
@@ -102,9 +103,8 @@ def _layout(
 def _check_there(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
     for name in names:
         if name not in columns:
-            some = ", ".join(map(repr, columns[:8])) + (", ..." if len(columns) > 8 else "")
             raise ValueError(
-                f"{path}: expected a column {name!r}, got none of that name but {some}"
+                f"{path}: expected a column {name!r}, got none of that name but {some(columns, 8)}"
             )
 
 
@@ -137,9 +137,8 @@ def _tell_missing(path: Path, marks: Sequence[str], hierarchy: Hierarchy) -> Non
     own = {hierarchy.index(x) for x in marks}
     missing = [x for x in hierarchy.leaves if hierarchy.index(x) not in own]
     if missing:
-        some = ", ".join(map(repr, missing[:5])) + (", ..." if missing[5:] else "")
         warnings.warn(
-            f"{path}: classes without a column, taken for 0 in all rows: {some} "
+            f"{path}: classes without a column, taken for 0 in all rows: {some(missing)} "
             f"({len(missing):,} of {len(hierarchy):,})",
             stacklevel=4,
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hierloss._input import some
 from hierloss._sample_features import check_size, parts_of, to_features
 from hierloss._sample_labels import LabelReader, Labels, OnUnknown, OnUnlabelled
 from hierloss._sample_tables import from_table
@@ -202,8 +203,7 @@ def _tell_empty(path: Path, samples: Samples) -> None:
     empty = np.isnan(samples.features).all(0)
     if empty.any():
         names = [name for name, x in zip(samples.names, empty, strict=True) if x]
-        some = ", ".join(map(repr, names[:5])) + (", ..." if names[5:] else "")
-        warnings.warn(f"{path}: features that are empty in all rows: {some}", stacklevel=3)
+        warnings.warn(f"{path}: features that are empty in all rows: {some(names)}", stacklevel=3)
 
 
 def _check_choice(what: str, value: str, known: Sequence[str]) -> None:

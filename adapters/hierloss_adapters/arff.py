@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from hierloss import CycleError, Hierarchy, HierarchyError
-from hierloss._input import OnCycle, check_separator
+from hierloss._input import OnCycle, check_separator, some
+from hierloss._sample_labels import OnUnknown
 from hierloss_adapters._arff_header import Attribute, read_header, without_comments
 from hierloss_adapters._arff_rows import Labels, feature_names, read_rows
 from hierloss_adapters._files import Source, at, stream_lines
@@ -22,7 +23,6 @@ from hierloss_adapters.graph import by_level
 __all__ = ["Arff", "read_arff", "read_arff_features"]
 
 Kind = Literal["tree", "dag"]
-OnUnknown = Literal["raise", "drop"]
 
 _EMPTY = ("?", "n")
 
@@ -136,9 +136,9 @@ def read_arff(
     read = _LabelReader(hierarchy, known, sep, zero_ends, on_unknown, other)
     rows = read_rows(path, lines, header, read, sparse_base=sparse_base, dtype=dtype)
     if read.lost:
-        some = ", ".join(map(repr, list(read.lost)[:5])) + (", ..." if len(read.lost) > 5 else "")
+        lost = some(list(read.lost))
         warnings.warn(
-            f"{path}: classes left out that the header does not declare: {some}", stacklevel=2
+            f"{path}: classes left out that the header does not declare: {lost}", stacklevel=2
         )
     if hierarchy is None and not read.found:
         raise at(path, header.line, "expected at least one class in the rows below, got none")
