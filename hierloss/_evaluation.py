@@ -7,7 +7,12 @@ from typing import NamedTuple
 import torch
 
 from hierloss.checkpoint import Checkpoint
-from hierloss.metrics import average_precision, hierarchical_scores, pooled_auprc, violation_rate
+from hierloss.metrics import (
+    average_precision,
+    hierarchical_scores,
+    interpolated_auprc,
+    violation_rate,
+)
 from hierloss.samples import Samples
 
 
@@ -19,7 +24,7 @@ class Evaluation(NamedTuple):
         classes: How many classes count: those that the model predicts.
         positive_classes: How many of them have a sample.
         auprc: AU(PRC) as in C-HMCNN, see `hierloss.metrics.average_precision`.
-        auprc_clus: AU(PRC) as in Clus, see `hierloss.metrics.pooled_auprc`.
+        auprc_clus: AU(PRC) as in Clus, see `hierloss.metrics.interpolated_auprc`.
         threshold: The least probability of a predicted class.
         precision: Hierarchical precision at this threshold.
         recall: Hierarchical recall.
@@ -71,7 +76,7 @@ def evaluate(
         len(columns),
         int(positive.sum()),
         average_precision(p, y, classes),
-        pooled_auprc(p, y, classes),
+        interpolated_auprc(p, y, classes),
         threshold,
         *hierarchical_scores(p >= threshold, y, h, classes),
         violation_rate(p, h, classes),

@@ -23,8 +23,8 @@ __all__ = [
     "HierarchicalScores",
     "average_precision",
     "hierarchical_scores",
+    "interpolated_auprc",
     "level_scores",
-    "pooled_auprc",
     "violation_rate",
 ]
 
@@ -75,7 +75,7 @@ def average_precision(scores: Tensor, target: Tensor, classes: Tensor | None = N
     return float(_counts.exact_area(score[positive], score[~positive]))
 
 
-def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) -> float:
+def interpolated_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) -> float:
     r"""AU(PRC) as in Clus: the area under the interpolated curve of all pairs.
 
     Classes without a positive are left out. Between thresholds the curve is interpolated at every
@@ -89,7 +89,7 @@ def pooled_auprc(scores: Tensor, target: Tensor, classes: Tensor | None = None) 
     Example:
         >>> y = torch.tensor([[1, 0, 1, 1, 0, 0, 1, 0]]).T
         >>> s = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.55, 0.5, 0.4, 0.1]]).T
-        >>> round(pooled_auprc(s, y), 4)
+        >>> round(interpolated_auprc(s, y), 4)
         0.7068
 
     References:

@@ -12,7 +12,12 @@ from torch.testing import assert_close
 
 import hierloss.functional as HF
 from hierloss import LMC, MCM, HybridLoss, LHLoss, MCLoss
-from hierloss.metrics import average_precision, hierarchical_scores, pooled_auprc, violation_rate
+from hierloss.metrics import (
+    average_precision,
+    hierarchical_scores,
+    interpolated_auprc,
+    violation_rate,
+)
 from hierloss.models import SYSTEMS
 from hierloss.models.base import Model
 from hierloss.training import Settings, Training, probabilities, seeded
@@ -126,7 +131,7 @@ def test_gradients_of_gradients() -> None:
 
 def test_metrics() -> None:
     scores, (_, y) = torch.rand(30, len(H)), rows(30)
-    for metric in (average_precision, pooled_auprc):
+    for metric in (average_precision, interpolated_auprc):
         assert metric(scores.cuda(), y.cuda()) == pytest.approx(metric(scores, y), abs=1e-9)
     assert violation_rate(scores.cuda(), H) == violation_rate(scores, H)
     predicted = H.close(scores > 0.9)

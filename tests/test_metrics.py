@@ -16,15 +16,15 @@ from hierloss import Hierarchy, _counts
 from hierloss.metrics import (
     average_precision,
     hierarchical_scores,
+    interpolated_auprc,
     level_scores,
-    pooled_auprc,
     violation_rate,
 )
 
 Y = [1, 0, 1, 1, 0, 0, 1, 0]
 MATRIX = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]])
 SCORES = torch.tensor([[0.9, 0.6, 0.2, 0.1], [0.8, 0.3, 0.7, 0.2], [0.7, 0.6, 0.4, 0.65]])
-areas = pytest.mark.parametrize("area", [average_precision, pooled_auprc])
+areas = pytest.mark.parametrize("area", [average_precision, interpolated_auprc])
 
 
 def column(values: list[float]) -> Tensor:
@@ -42,21 +42,21 @@ def column(values: list[float]) -> Tensor:
 def test_known_areas(scores: list[float], step: float, clus: float) -> None:
     target = column(Y)
     assert_close(average_precision(column(scores), target), step)
-    assert_close(pooled_auprc(column(scores), target), clus)
+    assert_close(interpolated_auprc(column(scores), target), clus)
 
 
 def test_only_clus_drops_classes_without_positives() -> None:
     some = torch.tensor([True, True, True, False])
     assert_close(average_precision(SCORES, MATRIX), 0.9523809524)
     assert_close(average_precision(SCORES, MATRIX, some), 1.0)
-    assert_close(pooled_auprc(SCORES, MATRIX), 1.0)
-    assert_close(pooled_auprc(SCORES.reshape(-1, 1), MATRIX.reshape(-1, 1)), 0.9436507937)
-    assert_close(pooled_auprc(SCORES, MATRIX, torch.tensor([False, True, True, True])), 1.0)
+    assert_close(interpolated_auprc(SCORES, MATRIX), 1.0)
+    assert_close(interpolated_auprc(SCORES.reshape(-1, 1), MATRIX.reshape(-1, 1)), 0.9436507937)
+    assert_close(interpolated_auprc(SCORES, MATRIX, torch.tensor([False, True, True, True])), 1.0)
 
 
 def test_a_negative_above_all_positives_starts_the_curve_at_precision_0() -> None:
     # Thresholds (TP, FP) are (0, 1) and (1, 1): from precision 0 to 1/2 over the whole recall.
-    assert_close(pooled_auprc(column([0.9, 0.1]), column([0, 1])), 0.25)
+    assert_close(interpolated_auprc(column([0.9, 0.1]), column([0, 1])), 0.25)
     assert_close(average_precision(column([0.9, 0.1]), column([0, 1])), 0.5)
 
 
@@ -89,7 +89,7 @@ def test_areas_equal_a_walk_over_the_thresholds(data: st.DataObject) -> None:
     assert_close(average_precision(scores, target), step)
     kept = target.any(0)
     _, clus = by_thresholds(scores[:, kept].flatten().tolist(), target[:, kept].flatten().tolist())
-    assert_close(pooled_auprc(scores, target), clus)
+    assert_close(interpolated_auprc(scores, target), clus)
 
 
 @areas
@@ -245,7 +245,7 @@ def test_level_scores_are_those_of_the_classes_of_a_level(data: st.DataObject) -
 
 def test_a_single_sample_has_areas() -> None:
     scores, target = torch.tensor([0.9, 0.5, 0.4]), torch.tensor([1, 1, 0])
-    assert pooled_auprc(scores, target) == average_precision(scores, target) == 1
+    assert interpolated_auprc(scores, target) == average_precision(scores, target) == 1
 
 
 @areas
@@ -271,7 +271,7 @@ def test_infinite_scores_have_their_places(area) -> None:
 def test_classes_and_beta_are_checked_and_no_samples_are_0() -> None:
     h = Hierarchy.from_paths(["a/b"])
     p, y = torch.rand(3, 2), torch.ones(3, 2)
-    for area in (average_precision, pooled_auprc):
+    for area in (average_precision, interpolated_auprc):
         with pytest.raises(ValueError, match="a bool for each class"):
             area(p, y, torch.tensor([True]))
     for scores in (hierarchical_scores, level_scores):

@@ -23,7 +23,7 @@ from hierloss._progress import Bar, progress
 from hierloss.checkpoint import MODELS, Checkpoint, build
 from hierloss.cli import main
 from hierloss.fitting import fit, split
-from hierloss.metrics import average_precision, hierarchical_scores, pooled_auprc
+from hierloss.metrics import average_precision, hierarchical_scores, interpolated_auprc
 from hierloss.predictions import chosen
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples, read_features, read_samples
@@ -915,7 +915,7 @@ def test_a_model_is_evaluated(write, hierarchy, tmp_path) -> None:
     precision, recall, f = hierarchical_scores(p >= 0.3, y, PETS, classes)
     expected = {
         "rows": 60, "classes": 3, "positive_classes": 3,
-        "auprc": average_precision(p, y, classes), "auprc_clus": pooled_auprc(p, y, classes),
+        "auprc": average_precision(p, y, classes), "auprc_clus": interpolated_auprc(p, y, classes),
         "threshold": 0.3, "precision": precision, "recall": recall, "f": f, "violation_rate": 0.0,
     }  # fmt: skip
     assert found == pytest.approx(expected)

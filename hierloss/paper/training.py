@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from hierloss.metrics import average_precision, pooled_auprc, violation_rate
+from hierloss.metrics import average_precision, interpolated_auprc, violation_rate
 from hierloss.models import SYSTEMS, ClusEns
 from hierloss.paper._local import Local, local_outputs
 from hierloss.paper.datasets import Dataset, Rows, load
@@ -139,7 +139,7 @@ class _Runner:
             **how,
             "judged_on": "test" if study is None else "validation",
             "auprc": average_precision(fitted.scores, other.target, self.classes),
-            "auprc_clus": pooled_auprc(fitted.scores, other.target, self.classes),
+            "auprc_clus": interpolated_auprc(fitted.scores, other.target, self.classes),
             "violation_rate": violation_rate(fitted.scores, self.data.hierarchy, self.classes),
             **self._of_local(fitted.local, other.target),
             "rebuilt": list(self.data.rebuilt),
