@@ -198,6 +198,10 @@ def check_probabilities(scores: Tensor) -> None:
 def check_information(information: Tensor, n: int) -> Tensor:
     """Raise unless information is a finite number of 0 or more for each class."""
     check_shape(information, "information, a number for each class,", torch.Size([n]))
+    if information.dtype == torch.bool:
+        raise TypeError(
+            "expected information, a number for each class, got a mask; classes= takes masks"
+        )
     if not ((information >= 0) & (information < torch.inf)).all():
         raise ValueError(
             f"expected information of 0 or more, got {information.min():g} to {information.max():g}"

@@ -178,9 +178,9 @@ def smin(
     scores: Tensor,
     target: Tensor,
     hierarchy: Hierarchy,
-    information: Tensor,
     classes: Tensor | None = None,
     *,
+    information: Tensor,
     thresholds: Tensor | None = None,
 ) -> float:
     r"""The smallest semantic distance over the thresholds.
@@ -192,7 +192,7 @@ def smin(
     Example:
         >>> h = Hierarchy.from_paths(["a/b", "a/c"])
         >>> information = torch.tensor([0.0, 1.0, 2.0])
-        >>> smin(torch.tensor([[0.9, 0.6, 0.4]]), h.encode([["a/c"]]), h, information)
+        >>> smin(torch.tensor([[0.9, 0.6, 0.4]]), h.encode([["a/c"]]), h, information=information)
         1.0
     """
     found = curve(

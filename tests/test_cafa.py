@@ -47,7 +47,7 @@ def test_known_values_with_information(classes: Tensor | None) -> None:
     options = {"information": INFORMATION, "thresholds": TENTHS}
     assert_close(fmax(SCORES, Y, H, classes, **options), 0.7468658865)
     assert_close(fmax(SCORES, Y, H, classes, average="micro", **options), 0.7174479167)
-    assert_close(smin(SCORES, Y, H, INFORMATION, classes, thresholds=TENTHS), 0.7233333333)
+    assert_close(smin(SCORES, Y, H, classes, **options), 0.7233333333)
     found = curve(SCORES, Y, H, classes, **options)
     assert found.thresholds[found.s.argmin()] in (0.6, 0.7)  # equal, for no score is between
     assert_close(found.remaining[6].item(), 0.7233333333)
@@ -138,7 +138,7 @@ def test_coherent_scores_give_the_same() -> None:
     assert_close(curve(MCM(H)(SCORES), Y, H), curve(SCORES, Y, H))
     perfect = Y.double()
     assert fmax(perfect, Y, H) == 1
-    assert smin(perfect, Y, H, INFORMATION) == 0
+    assert smin(perfect, Y, H, information=INFORMATION) == 0
     assert coverage(perfect, Y, H) == 1
 
 
@@ -153,7 +153,7 @@ def test_unknown_labels_do_not_count() -> None:
 
 def test_nothing_positive_is_nan() -> None:
     for y, s in ((torch.zeros(3, 5), SCORES), (torch.zeros(0, 5), SCORES[:0])):
-        values = fmax(s, y, H), smin(s, y, H, INFORMATION), coverage(s, y, H)
+        values = fmax(s, y, H), smin(s, y, H, information=INFORMATION), coverage(s, y, H)
         assert all(map(math.isnan, values))
         assert math.isnan(fmax(s, y, H, average="micro"))
     assert math.isnan(fmax(SCORES, Y, H, information=torch.zeros(5)))
@@ -173,10 +173,14 @@ def test_wrong_input_says_what_was_expected() -> None:
     with pytest.raises(TypeError, match="thresholds that is a Tensor, got list"):
         fmax(SCORES, Y, H, thresholds=[0.5])
     with pytest.raises(ValueError, match=r"information, a number for each class, of shape \(5,\)"):
-        smin(SCORES, Y, H, INFORMATION[:4])
+        smin(SCORES, Y, H, information=INFORMATION[:4])
     for bad in (-1.0, torch.nan, torch.inf):
         with pytest.raises(ValueError, match="expected information of 0 or more, got"):
-            smin(SCORES, Y, H, torch.tensor([0, 0, 0, 0, bad]))
+            smin(SCORES, Y, H, information=torch.tensor([0, 0, 0, 0, bad]))
+    with pytest.raises(
+        TypeError, match="expected information, a number for each class, got a mask"
+    ):
+        smin(SCORES, Y, H, information=torch.ones(5, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"expected an average of .* got 'cafa'"):
         fmax(SCORES, Y, H, average="cafa")
     with pytest.raises(TypeError, match="expected scores that is a Tensor"):

@@ -88,7 +88,7 @@ METRICS: dict[str, tuple[Make, Callable[..., object]]] = {
     ),
     "Smin": (
         lambda h, **k: Smin(h, weights(h), **k),
-        lambda s, y, h, c: smin(s, y, h, weights(h), c),
+        lambda s, y, h, c: smin(s, y, h, c, information=weights(h)),
     ),
     "coverage": (
         partial(Coverage, threshold=0.6),
