@@ -313,6 +313,9 @@ def test_the_models_of_the_paper_judge_themselves(tmp_path: Path, model) -> None
     trainer = make_trainer(tmp_path, max_epochs=1, callbacks=[HierarchicalMetrics(H)])
     trainer.fit(made.train(), loader(rows()), loader(rows(8, seed=1)))
     assert trainer.callback_metrics["val_auprc"] > 0
+    (found,) = trainer.validate(made, loader(rows()), verbose=False)
+    raw = network.eval().raw(network(x)).detach()
+    assert found["val_violation_rate"] == pytest.approx(violation_rate(raw, H)) != 0
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.testing import assert_close
 
+import hierloss.functional as HF
 import strategies as hl
 from hierloss import Hierarchy
 from hierloss.models import MLP, SYSTEMS, Model, Output, Predictor
@@ -100,6 +101,18 @@ def test_predictions_are_coherent_probabilities(name: str, data: st.DataObject) 
     predicted = model.predict(5 * torch.randn(4, 3))
     assert p.hierarchy.is_coherent(predicted)
     assert ((predicted >= 0) & (predicted <= 1)).all()
+
+
+@systems
+def test_predict_takes_mcm_once(name: str) -> None:
+    model, calls = make(name), []
+    model.constraint.register_forward_hook(lambda *_: calls.append(None))
+    coherent = model.predict(X)
+    assert len(calls) == 1
+    with torch.no_grad():
+        output = model.eval()(X)
+        assert torch.equal(HF.mcm(model.raw(output), DAG), coherent)
+        assert torch.equal(HF.mcm(model.probabilities(output), DAG), coherent)
 
 
 def test_equal_logits_have_coherent_probabilities() -> None:

@@ -105,11 +105,11 @@ class HierarchicalModule(LightningModule):
         return output
 
     def probabilities(self, output: Output) -> Tensor:
-        """The network's own probabilities, in float32 or wider."""
+        """The network's own probabilities, before MCM, in float32 or wider."""
         local = output.local_logits
         wide = Output(_wide(output.global_logits), None if local is None else _wide(local))
         if isinstance(self.network, Model):
-            return self.network.probabilities(wide)
+            return self.network.raw(wide)
         return wide.global_logits.sigmoid()
 
     def criterion(self, output: Output, target: Tensor) -> Tensor:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from hierloss.checkpoint import Checkpoint
 from hierloss.hierarchy import Hierarchy
 from hierloss.models import Model, Predictor
+from hierloss.models.base import evaluating
 from hierloss.topology import Topology
 from hierloss_adapters._files import Source
 
@@ -79,7 +78,7 @@ def write_onnx(
     _check_classes(network, hierarchy)
     names = {"classes": hierarchy.names}
     module: nn.Module
-    with _evaluating(network), torch.no_grad():
+    with evaluating(network), torch.no_grad():
         if isinstance(model, Checkpoint):
             names = {"classes": tuple(model.classes), "features": model.features}
             module = _Whole(model).eval()
@@ -116,9 +115,9 @@ class _Whole(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = (x.double() - self.mean) / self.scale
         large = z.abs() > torch.finfo(torch.float32).max
-        own = self.model.probabilities(self.model(torch.where(z.isnan(), 0, z).float()))
-        lost = large.any(1, keepdim=True) | own.isnan().any(1, keepdim=True)
-        p: Tensor = self.model.constraint(own)[:, self.kept]
+        raw = self.model.raw(self.model(torch.where(z.isnan(), 0, z).float()))
+        lost = large.any(1, keepdim=True) | raw.isnan().any(1, keepdim=True)
+        p: Tensor = self.model.constraint(raw)[:, self.kept]
         return p.masked_fill(lost, torch.nan)
 
 
@@ -201,17 +200,6 @@ def _check_scores(scores: object, samples: int, h: Hierarchy) -> None:
             "expected scores of a type that onnxruntime can compare, got torch.bfloat16; "
             "pass model.float() or model.half()"
         )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _require_onnx() -> None:

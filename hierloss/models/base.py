@@ -90,14 +90,19 @@ class Model(Placed):
                 prepare(target, of, validate=True)
         return target
 
-    def probabilities(self, output: Output) -> Tensor:
-        """The `(*, n)` probabilities that the system's own paper evaluates.
+    def raw(self, output: Output) -> Tensor:
+        """The `(*, n)` probabilities of the network itself, before MCM."""
+        return output.global_logits.sigmoid()
 
-        They are coherent if the paper has them so.
-        """
-        # In the other order equal logits may get probabilities that differ by a rounding.
-        coherent: Tensor = self.constraint(output.global_logits.sigmoid())
+    def coherent(self, output: Output) -> Tensor:
+        """The `(*, n)` coherent probabilities: `raw` behind MCM."""
+        # MCM of logits would give equal logits probabilities that differ by a rounding.
+        coherent: Tensor = self.constraint(self.raw(output))
         return coherent
+
+    def probabilities(self, output: Output) -> Tensor:
+        """The `(*, n)` probabilities that the system's paper evaluates: `coherent`, or `raw`."""
+        return self.coherent(output)
 
     def start(self, stage: int) -> None:
         """Begin a stage of the training: only what is trained in it keeps ``requires_grad``."""
@@ -114,13 +119,12 @@ class Model(Placed):
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """Coherent probabilities, `(*, n)`, of `(*, features)`: `probabilities` behind MCM.
+        """Coherent probabilities, `(*, n)`, of `(*, features)`.
 
         Dropout is off, whatever mode the model and its parts are in; these stay as they are.
         """
         with evaluating(self):
-            coherent: Tensor = self.constraint(self.probabilities(self(x)))
-        return coherent
+            return self.coherent(self(x))
 
     def extra_repr(self) -> str:
         return f"features={self.features}"
@@ -159,8 +163,7 @@ class Predictor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """What `Model.predict` returns, with gradients."""
-        coherent: Tensor = self.model.constraint(self.model.probabilities(self.model(x)))
-        return coherent
+        return self.model.coherent(self.model(x))
 
 
 def check_positive(what: str, value: float) -> None:

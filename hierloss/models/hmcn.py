@@ -132,15 +132,17 @@ class HMCN(Model):
         terms = above.relu().square().sum(-1)
         return terms.sum() / max(terms.numel(), 1)
 
-    def probabilities(self, output: Output) -> Tensor:
+    def raw(self, output: Output) -> Tensor:
         overall, local = output.global_logits.sigmoid(), _local(output).sigmoid()
         if self.weight is not None:  # what was not trained must not raise what is above it
             local = torch.where(self.weight == 0, overall, local)
         mixed = torch.lerp(overall, local, self.beta)
         if self.global_loss == "bce":
             return self.unheld(mixed, 0.0)  # here the global output was not trained either
-        coherent: Tensor = self.constraint(mixed)
-        return coherent
+        return mixed
+
+    def probabilities(self, output: Output) -> Tensor:
+        return self.raw(output) if self.global_loss == "bce" else self.coherent(output)
 
     def extra_repr(self) -> str:
         return (

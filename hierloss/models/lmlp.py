@@ -123,13 +123,14 @@ class HMCLMLP(Model):
             share = share * self.weight
         return (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
 
-    def probabilities(self, output: Output) -> Tensor:
+    def raw(self, output: Output) -> Tensor:
         p = output.global_logits.sigmoid()
         if not self.enforce:
             return self.unheld(p, 0.0)  # what was not trained must not raise what is above it
-        paths = widest_path(self.unheld(p, 1.0), self.constraint.topology)
-        coherent: Tensor = self.constraint(paths)
-        return coherent
+        return widest_path(self.unheld(p, 1.0), self.constraint.topology)
+
+    def probabilities(self, output: Output) -> Tensor:
+        return self.coherent(output) if self.enforce else self.raw(output)
 
     def _cost(self, logits: Tensor, y: Tensor) -> Tensor:
         if self.error == "bce":
