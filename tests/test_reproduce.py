@@ -36,6 +36,7 @@ from hierloss.paper.systems import STUDIES
 from hierloss.paper.tables import ablation, comparison, datasets
 
 text_of = pytest.importorskip("matplotlib.text", reason='needs pip install "hierloss[paper]"')
+ROOT = Path(__file__).parents[1]
 ALL = (*TABLE2, "CHMC-LSTM")
 RANKS = ("2.650", "4.475", "3.375", "6.950", "5.675", "3.375", "1.500")
 STAND_IN = "expr_FUN.train.rebuilt.arff"
@@ -246,6 +247,34 @@ def test_a_table_that_is_partly_there_says_how_much_and_what_is_missing() -> Non
     assert f"†: from stand-ins for files of upstream: {STAND_IN}." in grid.notes
     assert not any("†" in note for note in comparison(paper_as_runs()).notes)
     assert not any(i % 2 for i, _ in grid.marked)
+
+
+def test_the_readme_says_what_the_results_say() -> None:
+    text = (ROOT / "README.md").read_text()
+    runs = read_runs(ROOT / "docs" / "results")
+    names, paper = list(entries()), printed(ALL).scores
+    groups = [[x for x in names if x.endswith("FUN")], ["Enron"], ["Diatoms"]]
+    rows = [[names.index(x) for x in group] for group in groups]
+    ours = mean_scores(runs, names, ALL)
+    for i, system in enumerate(ALL):
+        pairs = [(ours[at, i].mean(), paper[at, i].mean()) for at in rows]
+        cells = (f"{a:.3f} \\| {b:.3f}".replace("nan", "none") for a, b in pairs)
+        assert f"| {system} | {' | '.join(cells)} |\n" in text
+    naive = np.array([entry.naive for entry in entries().values()])
+    cells = (f"{naive[at].mean():.3f}" for at in rows)
+    assert f"| naive | {' | '.join(cells)} |\n" in text
+    count = np.isfinite(ours[:, : len(TABLE2)]).sum()
+    assert f"Of the 140 results of Table II {count} are there" in text
+    chmcnn, hlstm = (
+        np.c_[ours[:, ALL.index(x)], paper[:, ALL.index(x)]] for x in ("CHMCNN", "HLSTM")
+    )
+    off = np.abs(np.diff(chmcnn[np.isfinite(chmcnn).all(1)])).ravel()
+    assert f"of the printed number on {(off < 0.0045).sum()} of {len(off)} data sets" in text
+    off = np.abs(np.diff(hlstm[np.isfinite(hlstm).all(1)])).ravel()
+    below = hlstm[:, 0] < chmcnn[:, 0]
+    assert (
+        f"as printed on {(off < 0.0015).sum()} of {len(off)} and below CHMCNN on all {below.sum()};"
+    ) in text
 
 
 def test_the_lifts_of_tables_3_to_5() -> None:
