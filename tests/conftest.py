@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, register_random, settings
 
 from hierloss import Hierarchy
+from hierloss_adapters.obo import Ontology, read_obo
 
 settings.register_profile(
     "hierloss",
@@ -69,9 +70,15 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def go() -> Hierarchy:
-    """The full Gene Ontology."""
+def gene_ontology() -> Ontology:
+    """All that is read of the full Gene Ontology."""
     path = DATA / "ontologies" / "go-basic-2021-12-15.obo.xz"
     if not path.exists():
         pytest.skip(f"the Gene Ontology is not at {path}; set HIERLOSS_DATA to where it is")
-    return Hierarchy.from_obo(path)
+    return read_obo(path)
+
+
+@pytest.fixture(scope="session")
+def go(gene_ontology: Ontology) -> Hierarchy:
+    """The full Gene Ontology."""
+    return gene_ontology.hierarchy

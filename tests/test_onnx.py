@@ -21,7 +21,7 @@ import oracles
 import strategies as hl
 from hierloss import LMC, MCM, Hierarchy, HybridLoss
 from hierloss.checkpoint import MODELS, Checkpoint, build
-from hierloss.models import HLSTM, HMCLMLP, MLP
+from hierloss.models import HLSTM, MLP
 from hierloss.preprocessing import Standardiser
 from hierloss_adapters.arff import read_arff
 from hierloss_adapters.onnx import write_onnx
@@ -77,7 +77,7 @@ def test_known_values(path: Path) -> None:
     assert torch.equal(run(path, scores), torch.tensor([[0.5, 0.5, 0.3], [-1.0, -2.0, -2.0]]))
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(st.data())
 def test_agrees_with_the_oracle(tmp_path_factory, data) -> None:
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
@@ -126,9 +126,8 @@ def test_a_loss_can_be_exported() -> None:
     assert_close(program(scores, target)[0], Loss()(scores, target))
 
 
-@pytest.mark.parametrize("make", [MLP, HLSTM, HMCLMLP])
-def test_models_predict_coherently(make, path: Path) -> None:
-    model = make(DAG, 3)
+def test_a_model_predicts_coherently(path: Path) -> None:
+    model = HLSTM(DAG, 3)
     write_onnx(model, DAG, torch.randn(2, 3), path)
     assert model.training
     features = torch.randn(33, 3)
@@ -315,13 +314,14 @@ def test_a_checkpoint_takes_features_of_float32(path: Path) -> None:
     assert_close(run(path, features), checkpoint.predict(features.numpy()))
 
 
-@pytest.mark.parametrize("large", [1e40, torch.inf, -torch.inf])
-def test_a_row_that_a_checkpoint_refuses_is_nan(large: float, path: Path) -> None:
+def test_a_row_that_a_checkpoint_refuses_is_nan(path: Path) -> None:
     checkpoint, features = checkpoint_of("MLP", DAG), raw(9)
     write_onnx(checkpoint, DAG, features, path)
     expected = checkpoint.predict(features.numpy())
-    features[4, 2], expected[4] = large, torch.nan
-    assert_close(run(path, features), expected, equal_nan=True)
+    expected[4] = torch.nan
+    for large in (1e40, torch.inf, -torch.inf):
+        features[4, 2] = large
+        assert_close(run(path, features), expected, equal_nan=True)
     with pytest.raises(ValueError, match="row 4: expected features that float32 can hold"):
         write_onnx(checkpoint, DAG, features, path)
 

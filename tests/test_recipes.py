@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import DATA
 
 from hierloss import Hierarchy
 from hierloss_adapters.arff import read_arff
@@ -14,7 +14,6 @@ from hierloss_adapters.graph import from_networkx, read_edges, read_paths, to_ne
 from hierloss_adapters.obo import read_obo
 from hierloss_adapters.taxonomies import read_mesh, read_ncbi
 
-DATA = Path(os.environ.get("HIERLOSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SLIM = DATA / "ontologies" / "goslim_generic.obo.gz"
 TREES = {
     "cellcycle_FUN.test": ("/", 499),
