@@ -173,13 +173,16 @@ class Constructors:
         graph: nx.DiGraph[Any],
         *,
         direction: Literal["child_to_parent", "parent_to_child"],
+        relations: Iterable[str] | None = None,
         names: Iterable[str] | None = None,
         on_cycle: OnCycle = "raise",
     ) -> Hierarchy:
         """Hierarchy of a directed graph: `hierloss_adapters.graph.from_networkx`."""
         from hierloss_adapters.graph import from_networkx
 
-        return from_networkx(graph, direction=direction, names=names, on_cycle=on_cycle)
+        return from_networkx(
+            graph, direction=direction, relations=relations, names=names, on_cycle=on_cycle
+        )
 
     @classmethod
     def from_matrix(

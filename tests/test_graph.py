@@ -166,12 +166,37 @@ def test_parallel_edges_come_back(write):
     terms = ("id: X:1\nname: animal", "id: X:2\nis_a: X:1\nrelationship: part_of X:1", "id: X:3")
     text = "ontology: x\n\n" + "\n\n".join(f"[Term]\n{term}" for term in terms)
     graph = obonet.read_obo(write(text, "x.obo"))
-    h = from_networkx(graph, direction="child_to_parent", names=["X:3", "X:2", "X:1"])
+    chosen = {"direction": "child_to_parent", "relations": ["is_a", "part_of"]}
+    h = from_networkx(graph, **chosen, names=["X:3", "X:2", "X:1"])
     back = to_networkx(h, nodes=graph.nodes, edges=graph.edges)
     assert type(back) is nx.MultiDiGraph
     assert set(back.edges(keys=True)) == {("X:2", "X:1", "is_a"), ("X:2", "X:1", "part_of")}
     assert list(back) == ["X:3", "X:2", "X:1"]
     assert back.nodes["X:1"]["name"] == "animal"
+
+
+def test_relations_are_chosen_never_guessed():
+    edges = [("a", "b", "is_a"), ("c", "a", "is_a"), ("b", "c", "has_part"), ("c", "b", "part_of")]
+    graph = nx.MultiDiGraph(edges)
+    up = {"direction": "child_to_parent"}
+    with pytest.raises(
+        ValueError, match=r"out of the keys .*'has_part', 'is_a', 'part_of'\], got none"
+    ):
+        from_networkx(graph, **up)
+    for wrong in (["regulates"], ["is_a", "regulates"]):
+        with pytest.raises(ValueError, match=r"got \['regulates'\]; write them"):
+            Hierarchy.from_networkx(graph, relations=wrong, **up)
+    with pytest.raises(TypeError, match=r"got a string; write \('is_a',\)"):
+        from_networkx(graph, relations="is_a", **up)
+    with pytest.raises(ValueError, match="got none"):
+        from_networkx(graph, relations=[], **up)
+    assert from_networkx(graph, relations=["is_a"], **up).edges == (("a", "b"), ("c", "a"))
+    h = Hierarchy.from_networkx(graph, relations=["is_a", "part_of"], **up)
+    assert set(h.edges) == {("a", "b"), ("c", "a"), ("c", "b")}
+    one = nx.MultiDiGraph(edges[:2])
+    assert from_networkx(one, **up) == from_networkx(graph, relations=["is_a"], **up)
+    with pytest.raises(ValueError, match=r"out of the keys of edges \[\], got \['is_a'\]"):
+        from_networkx(nx.DiGraph([("a", "b")]), relations=["is_a"], **up)
 
 
 def test_attributes_of_more_than_the_hierarchy():

@@ -28,6 +28,7 @@ def from_networkx(
     graph: nx.DiGraph[Any],
     *,
     direction: Direction,
+    relations: Iterable[str] | None = None,
     names: Iterable[str] | None = None,
     on_cycle: OnCycle = "raise",
 ) -> Hierarchy:
@@ -36,6 +37,8 @@ def from_networkx(
     Args:
         graph: A `networkx.DiGraph` or `networkx.MultiDiGraph`, whose parallel edges count once.
             Its nodes are names, or all of them are columns, as in `Hierarchy.from_edges`.
+        relations: The keys of the edges that lead to a parent, such as "is_a" and "part_of" in a
+            graph of obonet. They have to be said where edges have several names.
         direction: What an edge of the graph leads from and to; it is said, never guessed.
         names: The column order. Without it, classes are ordered by level, then as the nodes of
             the graph, and columns are named by their numbers.
@@ -43,6 +46,7 @@ def from_networkx(
 
     Raises:
         TypeError: The graph has no directions, or a node is neither a string nor an integer.
+        ValueError: Edges are of several relations and none is chosen, or one that there is not.
 
     Example:
         >>> import networkx as nx
@@ -53,7 +57,7 @@ def from_networkx(
     _check_directed(graph)
     _check_direction(direction)
     nodes = list(graph)
-    edges = [_oriented(edge, direction) for edge in graph.edges()]
+    edges = [_oriented(edge, direction) for edge in _followed(graph, relations)]
     if _are_columns(nodes):
         order = [str(i) for i in range(len(nodes))] if names is None else list(names)
         _check_columns(nodes, len(order))
@@ -281,6 +285,25 @@ def _check_direction(direction: str) -> None:
         raise ValueError(
             f"expected direction 'child_to_parent' or 'parent_to_child', got {direction!r}"
         )
+
+
+def _followed(graph: nx.DiGraph[Any], relations: Iterable[str] | None) -> list[tuple[Any, Any]]:
+    """The edges of the chosen relations, or all where there is nothing to choose."""
+    if isinstance(relations, str):
+        raise TypeError(f"expected a sequence of relations, got a string; write ({relations!r},)")
+    keyed: Any = graph
+    edges = list(keyed.edges(keys=True)) if graph.is_multigraph() else []
+    known = {key for *_, key in edges if isinstance(key, str)}
+    if relations is None and len(known) < 2:
+        return list(graph.edges())
+    wanted = set(relations or ())
+    if not wanted or not wanted <= known:
+        got = sorted(wanted - known) or "none"
+        raise ValueError(
+            f"expected relations that lead to a parent, out of the keys of edges {sorted(known)}, "
+            f"got {got}; write them as in relations=('is_a', 'part_of')"
+        )
+    return [(low, high) for low, high, key in edges if key in wanted]
 
 
 def _check_directed(graph: object) -> None:
