@@ -282,6 +282,28 @@ def test_a_schedule_takes_a_step_after_each_epoch(tmp_path: Path) -> None:
     assert rates == [0.1, 0.1, 0.05, 0.05]
 
 
+def test_samples_may_have_weights(tmp_path: Path) -> None:
+    x, y = rows().tensors
+    weight = torch.rand(len(x))
+    one, two = Headed()(x)
+    made = module(network=Headed())
+    output = Output(one, two)
+    expected = HybridLoss(H)(one, y, local_input=two, sample_weight=weight)
+    assert_close(made.criterion(output, y, weight), expected)
+    data = TensorDataset(x, y, weight)
+    trainer = make_trainer(tmp_path, max_epochs=1, callbacks=[HierarchicalMetrics(H)])
+    trainer.fit(module(), loader(data), loader(data))
+    (found,) = trainer.validate(module(), DataLoader(data, len(data)), verbose=False)
+    assert found["val_loss"] == pytest.approx(
+        HybridLoss(H)(linear()(x), y, sample_weight=weight).item()
+    )
+    assert found["val_loss"] != pytest.approx(HybridLoss(H)(linear()(x), y).item())
+    with pytest.raises(TypeError, match="without weights for the own loss of HLSTM, got weights"):
+        module(network=HLSTM(H, 6, hidden=4)).criterion(output, y, weight)
+    with pytest.raises(TypeError, match=r"takes sample_weight, .* got BCEWithLogits"):
+        module(loss=nn.BCEWithLogitsLoss()).criterion(Output(one, None), y, weight)
+
+
 def test_losses_and_heads() -> None:
     x, y = rows().tensors
     network = Headed()
@@ -395,7 +417,7 @@ def test_wrong_input_says_what_was_expected(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, callbacks=[HierarchicalMetrics(H)])
     with pytest.raises(TypeError, match=r"a mapping with 'scores' and 'target', got \['loss'\]"):
         trainer.validate(Silent(), loader(rows()), verbose=False)
-    with pytest.raises(TypeError, match="pairs of features and a target, got Tensor"):
+    with pytest.raises(TypeError, match="perhaps a weight for each sample, got Tensor"):
         trainer.validate(module(), DataLoader(torch.zeros(4, 6)), verbose=False)
     with pytest.raises(
         TypeError, match=r"returns logits or an Output of hierloss\.models, got tuple"

@@ -31,9 +31,10 @@ __all__ = ["HierarchicalMetrics", "HierarchicalModule"]
 class HierarchicalModule(LightningModule):
     r"""Any network, trained with a hierarchical loss.
 
-    Batches are pairs of features and a target of `(*, n)`, closed upward, with NaN or -1 for
-    unknown. To predict, features alone will do. It logs ``train_loss``, ``val_loss`` and
-    ``test_loss``, and is called for coherent probabilities: MCM of those of the network.
+    Batches are features, a target of `(*, n)`, closed upward, with NaN or -1 for unknown, and
+    perhaps a weight `(*,)` for each sample. To predict, features alone will do. It logs
+    ``train_loss``, ``val_loss`` and ``test_loss``, and is called for coherent probabilities: MCM of
+    those of the network.
 
     A checkpoint holds the parameters, the learning rate and the hierarchy, as tensors and plain
     Python values. The network, the hierarchy and what else is not the default are given again to
@@ -46,10 +47,10 @@ class HierarchicalModule(LightningModule):
     Args:
         network: It returns logits, `(*, n)`, or an `Output` of `hierloss.models`.
         hierarchy: The hierarchy of the classes.
-        loss: Called with logits and a target, and with `local_input` where the network has local
-            logits; by default the criterion of a `hierloss.models.Model`, else `HybridLoss`. One
-            that is not of hierloss, such as `BCEWithLogitsLoss`, gets the target in floating
-            point, NaN where it is unknown.
+        loss: Called with logits and a target, with `local_input` where the network has local
+            logits, and with `sample_weight` where batches have weights; by default the criterion of
+            a `hierloss.models.Model`, else `HybridLoss`. One that is not of hierloss, such as
+            `BCEWithLogitsLoss`, gets the target in floating point, NaN where it is unknown.
         lr: The learning rate.
         optimizer: Called with the parameters and `lr`.
         scheduler: Called with the optimizer, for a schedule that takes a step after each epoch.
@@ -112,25 +113,32 @@ class HierarchicalModule(LightningModule):
             return self.network.raw(wide)
         return wide.global_logits.sigmoid()
 
-    def criterion(self, output: Output, target: Tensor) -> Tensor:
-        """The loss of an output and a target."""
+    def criterion(
+        self, output: Output, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """The loss of an output and a target, where samples may have weights."""
         model: Any = self.network
+        given = {"local_input": output.local_logits, "sample_weight": sample_weight}
         if self.loss is None:
+            if sample_weight is not None:
+                raise TypeError(
+                    f"expected batches without weights for the own loss of {type(model).__name__}, "
+                    "got weights; pass loss=HybridLoss(h), which takes them"
+                )
             loss: Tensor = model.criterion(output, target)
             return loss
         if not isinstance(self.loss, (HybridLoss, LHLoss, MCLoss)):
             target = _floating(target, output.global_logits)
-        if output.local_logits is None:
-            loss = self.loss(output.global_logits, target)
-        else:
-            _check_local(self.loss, self.network)
-            loss = self.loss(output.global_logits, target, local_input=output.local_logits)
+        options = {name: x for name, x in given.items() if x is not None}
+        for name in options:
+            _check_takes(self.loss, name, self.network)
+        loss = self.loss(output.global_logits, target, **options)
         return loss
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss of a batch, logged as ``train_loss``."""
-        x, target = _pair(batch)
-        loss = self.criterion(self.output(x), target)
+        x, target, weight = _parts(batch)
+        loss = self.criterion(self.output(x), target, weight)
         self.log("train_loss", loss, batch_size=len(target))
         return loss
 
@@ -165,9 +173,9 @@ class HierarchicalModule(LightningModule):
         _check_hierarchy(self.hierarchy, checkpoint.get("hierarchy"))
 
     def _evaluated(self, batch: Any, name: str) -> dict[str, Tensor]:
-        x, target = _pair(batch)
+        x, target, weight = _parts(batch)
         output = self.output(x)
-        loss = self.criterion(output, target)
+        loss = self.criterion(output, target, weight)
         self.log(name, loss, batch_size=len(target), sync_dist=True)
         return {"loss": loss, "scores": self.probabilities(output), "target": target}
 
@@ -333,16 +341,22 @@ def _check_called(loss: object, optimizer: object, scheduler: object) -> None:
         )
 
 
-def _check_local(loss: Callable[..., Tensor], network: nn.Module) -> None:
+def _check_takes(loss: Callable[..., Tensor], option: str, network: nn.Module) -> None:
     called = loss.forward if isinstance(loss, nn.Module) else loss
     known = inspect.signature(called).parameters.values()
-    if not any(p.name == "local_input" or p.kind is p.VAR_KEYWORD for p in known):
-        name = getattr(loss, "__name__", type(loss).__name__)
+    if any(p.name == option or p.kind is p.VAR_KEYWORD for p in known):
+        return
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if option == "sample_weight":
         raise TypeError(
-            f"expected a loss that takes local_input, for the local logits of "
-            f"{type(network).__name__}, got {name}; HybridLoss does, and without loss= a model of "
-            "hierloss.models has its own"
+            f"expected a loss that takes sample_weight, for batches with weights, got {name}; "
+            "HybridLoss does"
         )
+    raise TypeError(
+        f"expected a loss that takes local_input, for the local logits of "
+        f"{type(network).__name__}, got {name}; HybridLoss does, and without loss= a model of "
+        "hierloss.models has its own"
+    )
 
 
 def _floating(target: Tensor, logits: Tensor) -> Tensor:
@@ -354,13 +368,14 @@ def _floating(target: Tensor, logits: Tensor) -> Tensor:
     return floating.masked_fill(target == -1, torch.nan) if target.dtype.is_signed else floating
 
 
-def _pair(batch: Any) -> tuple[Any, Tensor]:
-    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+def _parts(batch: Any) -> tuple[Any, Tensor, Tensor | None]:
+    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         raise TypeError(
-            f"expected batches that are pairs of features and a target, got {type(batch).__name__}"
-            "; for others override the steps"
+            "expected batches of features, a target and perhaps a weight for each sample, got "
+            f"{type(batch).__name__}; for others override the steps"
         )
-    return batch[0], batch[1]
+    x, target, *weight = batch
+    return x, target, *(weight or [None])
 
 
 def _evaluated(outputs: Any) -> tuple[Tensor, Tensor]:
