@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import reduce
 from itertools import accumulate
 from pathlib import Path
+from threading import RLock
 from typing import TypeGuard
 
 import numpy as np
@@ -27,6 +28,9 @@ __all__ = ["Epoch", "Settings", "Training", "flushed", "probabilities", "seeded"
 
 Rows = tuple[Tensor, Tensor]
 Progress = Callable[[int, int], object]
+
+# Random numbers are those of the process: who seeds them has them alone.
+_SEEDED = RLock()
 
 
 class Training:
@@ -271,7 +275,8 @@ def probabilities(model: Model, x: Tensor, *, block: int = 256, staged: bool = F
 def seeded(seed: int, *place: int) -> Iterator[None]:
     """A context in which PyTorch's random numbers follow from the seed and a place.
 
-    Around it they are as if it had not been, on the CPU and on CUDA devices that are in use.
+    Around it they are as if it had not been, on the CPU and on CUDA devices that are in use. They
+    are those of the whole process, so that other threads wait to enter such a context.
 
     Example:
         >>> with seeded(0, 3):
@@ -282,7 +287,7 @@ def seeded(seed: int, *place: int) -> Iterator[None]:
         True
     """
     used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch gives it no types
-    with torch.random.fork_rng(range(torch.cuda.device_count()) if used else ()):
+    with _SEEDED, torch.random.fork_rng(range(torch.cuda.device_count()) if used else ()):
         torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1)[0]))
         yield
 

@@ -7,6 +7,7 @@ import importlib
 import math
 import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from torch.testing import assert_close
 import strategies as hl
 from hierloss import Hierarchy, HierarchyError, UnknownClassError
 from hierloss.metrics import average_precision
+from hierloss.models import CHMCNN, HLSTM, HMCNF
 from oracles import mcm
 from table import hybrid_oracle
 
@@ -39,7 +41,7 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils import estimator_checks  # noqa: E402
 from sklearn.utils.estimator_checks import estimator_checks_generator  # noqa: E402
 
-from hierloss_adapters._epochs import Patience  # noqa: E402
+from hierloss_adapters._epochs import Patience, pooled_score  # noqa: E402
 from hierloss_adapters.sklearn import HierarchicalClassifier  # noqa: E402
 
 # The checks that do not hold, why, and how they say so.
@@ -252,6 +254,8 @@ def test_answers_have_the_form_of_the_labels() -> None:
     marked = quick(TREE, max_iter=80).fit(X, sparse.csr_matrix(MATRIX)).predict(X)
     assert sparse.issparse(marked)
     assert marked.toarray().tolist() == MATRIX.tolist()
+    encoded = TREE.encode(SETS, sparse=True)
+    assert sparse.issparse(quick(TREE).fit(X, encoded).predict(X))
     sets = quick(TREE, max_iter=80).fit(X, SETS).predict(X)
     assert sets.tolist() == TREE.decode(torch.from_numpy(MATRIX))
     assert sets.shape == (6,)
@@ -771,6 +775,8 @@ WRONG = {
     "length": ({}, PATHS[:4], "inconsistent numbers of samples"),
     "empty component": ({}, ["a//b"] * 6, "empty one"),
     "batch": ({"batch_size": 0}, PATHS, "batch_size above 0, got 0"),
+    "batch by name": ({"batch_size": "auto"}, PATHS, "batch_size above 0, got 'auto'"),
+    "units of layers": ({"hidden": (32, 16)}, PATHS, r"hidden above 0, got \(32, 16\)"),
     "epochs": ({"max_iter": 0}, PATHS, "max_iter above 0"),
     "threshold": ({"threshold": 2}, PATHS, "threshold from 0 to 1, got 2"),
     "share held out": ({"validation_fraction": 1}, PATHS, "between 0 and 1, got 1"),
@@ -791,6 +797,43 @@ WRONG = {
 def test_wrong_input_says_what_was_expected(options, y, message) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**options).fit(X, y)
+
+
+def test_the_remedy_for_labels_that_are_not_closed_is_one() -> None:
+    marks = MATRIX * [0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"hierarchy\.close\(torch\.as_tensor\(y\)\)\.numpy\(\)"):
+        quick(TREE).fit(X, marks)
+    quick(TREE, max_iter=1).fit(X, TREE.close(torch.as_tensor(marks)).numpy())
+
+
+def test_epochs_are_whole() -> None:
+    with pytest.raises(TypeError, match=r"expected a whole max_iter, got 2\.5"):
+        quick(max_iter=2.5).fit(X, PATHS)
+
+
+@pytest.mark.parametrize("make", [HLSTM, CHMCNN, HMCNF])
+def test_models_of_the_paper_are_networks_too(make) -> None:
+    fits = [
+        quick(TREE, max_iter=epochs, module=lambda d, n: make(TREE, d, hidden=16)).fit(X, MATRIX)
+        for epochs in (1, 120)
+    ]
+    model, p = fits[1], fits[1].predict_proba(X)
+    assert_close(torch.from_numpy(p), model.module_.predict(torch.tensor(X, dtype=torch.float32)))
+    assert pooled_score(p, MATRIX) > pooled_score(fits[0].predict_proba(X), MATRIX) + 0.1
+
+
+def test_threads_and_the_default_type_change_nothing() -> None:
+    expected = quick(TREE, max_iter=15).fit(X, MATRIX).predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        fits = [pool.submit(quick(TREE, max_iter=15).fit, X, MATRIX) for _ in range(8)]
+        assert all(np.array_equal(fit.result().predict_proba(X), expected) for fit in fits)
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide = quick(TREE, max_iter=15).fit(X, MATRIX).predict_proba(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert wide.dtype == np.float32
+    assert TREE.is_coherent(torch.from_numpy(wide))
 
 
 def test_a_row_that_is_not_closed_is_named_by_its_number() -> None:

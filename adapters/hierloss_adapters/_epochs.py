@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import hierloss.functional as HF
 from hierloss import Hierarchy, HybridLoss
+from hierloss.models import Model, Output
 from hierloss.training import flushed, seeded
 from hierloss_adapters._label_forms import dense
 
@@ -59,9 +60,9 @@ class Rows(NamedTuple):
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return self._replace(weight=self.weight / self.weight.mean())
 
-    def batch(self, rows: NDArray[Any], device: torch.device) -> Batch:
-        """Some of them as tensors."""
-        x, y = (dense(part[rows]).to(device) for part in (self.x, self.y))
+    def batch(self, rows: NDArray[Any], like: Tensor) -> Batch:
+        """Some of them as tensors, on the device of another one, whose type features have too."""
+        x, y = dense(self.x[rows]).to(like), dense(self.y[rows]).to(like.device)
         weight = None if self.weight is None else torch.tensor(self.weight[rows]).to(x)
         return x, y, weight
 
@@ -186,7 +187,6 @@ def train(
     optimizer: torch.optim.Optimizer,
     rows: Rows,
     size: int,
-    device: torch.device,
 ) -> float:
     """One pass over the rows in batches, and its mean loss.
 
@@ -194,13 +194,15 @@ def train(
         ValueError: The loss is not finite.
     """
     network.train()
+    like = next(network.parameters())
     n = rows.x.shape[0]
     order = torch.randperm(n).numpy()
-    total = torch.zeros((), dtype=torch.float64, device=device)
+    total = torch.zeros((), dtype=torch.float64, device=like.device)
     for part in gen_batches(n, size, min_batch_size=min(2, size)):  # one sample has no variance
-        x, y, weight = rows.batch(order[part], device)
+        x, y, weight = rows.batch(order[part], like)
         optimizer.zero_grad()
-        value = loss(network(x), y, sample_weight=weight)
+        output = _output(network(x))
+        value = loss(output.global_logits, y, local_input=output.local_logits, sample_weight=weight)
         value.backward()
         optimizer.step()
         total += value.detach() * len(x)
@@ -212,14 +214,21 @@ def train(
 
 @torch.no_grad()
 def probabilities(
-    network: nn.Module, x: Any, hierarchy: Hierarchy, device: torch.device, block: int = 1024
+    network: nn.Module, x: Any, hierarchy: Hierarchy, block: int = 1024
 ) -> NDArray[np.float32]:
     """Coherent probabilities, `(samples, n)`."""
     network.eval()
+    like = next(network.parameters())
     starts = range(0, x.shape[0], block)
-    logits = (network(dense(x[i : i + block]).to(device)) for i in starts)
-    parts = [HF.mcm(part.sigmoid(), hierarchy).cpu().numpy() for part in logits]
+    outputs = (_output(network(dense(x[i : i + block]).to(like))) for i in starts)
+    raw = network.raw if isinstance(network, Model) else lambda o: o.global_logits.sigmoid()
+    parts = [HF.mcm(raw(output), hierarchy).float().cpu().numpy() for output in outputs]
     return np.concatenate(parts)
+
+
+def _output(made: Any) -> Output:
+    """What a network made, logits or an `Output` of `hierloss.models`."""
+    return made if isinstance(made, Output) else Output(made, None)
 
 
 def pooled_score(

@@ -49,8 +49,12 @@ def read(y: Any, n: int | None = None) -> Labels:
         raise ValueError("fit requires y to be passed, but the target y is None")
     if sparse.issparse(y):
         return Labels("sparse", _marks(y.tocsr()))
+    if isinstance(y, Tensor) and y.layout != torch.strided:
+        coo = y.detach().cpu().to_sparse().coalesce()
+        parts = coo.values().numpy(), tuple(coo.indices().numpy())
+        return Labels("sparse", _marks(sparse.csr_array(parts, shape=tuple(coo.shape))))
     if isinstance(y, Tensor):
-        y = (y.to_dense() if y.layout != torch.strided else y).detach().cpu().numpy()
+        y = y.detach().cpu().numpy()
     if _are_sets(y):
         return Labels("sets", [_set(i, row) for i, row in enumerate(y)])
     values = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")
@@ -287,5 +291,6 @@ def _check_closed(target: Any, hierarchy: Hierarchy) -> None:
             row, column = wrong[0]
             raise ValueError(
                 f"expected y that is closed upward, got {hierarchy.names[column]!r} = 0 in row "
-                f"{start + row}, where a class below it is 1; hierarchy.close(y) sets the ancestors"
+                f"{start + row}, where a class below it is 1; "
+                "hierarchy.close(torch.as_tensor(y)).numpy() sets the ancestors of an array"
             )

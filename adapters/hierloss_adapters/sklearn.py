@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +63,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         hierarchy: The hierarchy of the classes; by default that of the paths in `y`.
         sep: What separates the components of paths.
         module: What builds the network from the numbers of features and classes, such as
-            `torch.nn.Linear`. The network returns logits. By default it is that of
+            `torch.nn.Linear`. The network returns logits, or is one of `hierloss.models`, which is
+            trained with this loss instead of its own. By default it is that of
             `hierloss.models.MLP`, which the next three are for.
         hidden: Units of each hidden layer.
         layers: How many linear layers there are.
@@ -333,7 +335,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         loss = self._loss().to(device)
         done = _epochs.epochs(
             network,
-            partial(_epochs.train, network, loss, optimizer, rows, self.batch_size, device),
+            partial(_epochs.train, network, loss, optimizer, rows, self.batch_size),
             None if held_out is None else partial(self._judge, held_out),
             _epochs.Patience(self.n_iter_no_change, self.tol),
             range(len(self.loss_curve_), len(self.loss_curve_) + number),
@@ -376,8 +378,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         return score
 
     def _probabilities(self, x: Any) -> NDArray[np.float32]:
-        device = torch.device(self.device)
-        return _epochs.probabilities(self.module_.to(device), x, self.hierarchy_, device)
+        network = self.module_.to(torch.device(self.device))
+        return _epochs.probabilities(network, x, self.hierarchy_)
 
     def _score(self, p: NDArray[Any], y: Any, weight: NDArray[Any] | None) -> float:
         by_class = self._by_class(self.weight)
@@ -393,6 +395,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             )
         for what in ("batch_size", "max_iter", "n_iter_no_change", "lr"):
             check_positive(what, getattr(self, what))
+            if what != "lr" and not isinstance(getattr(self, what), Integral):
+                raise TypeError(f"expected a whole {what}, got {getattr(self, what)!r}")
         check_share("threshold", self.threshold)
         share = self.validation_fraction
         if not 0 < share < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -168,7 +169,7 @@ class Predictor(nn.Module):
 
 def check_positive(what: str, value: float) -> None:
     """Raise unless a size is one."""
-    if not value > 0:
+    if not (isinstance(value, Real) and value > 0):
         raise ValueError(f"expected {what} above 0, got {value!r}")
 
 
