@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_origin
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hierloss import Hierarchy, _safetensors
+from hierloss._input import some
 from hierloss.models import MLP, SYSTEMS, Model
 from hierloss.preprocessing import Standardiser
 
@@ -128,18 +130,19 @@ class Checkpoint:
         """The names of the classes that are predicted, in column order."""
         return [name for name in self.model.hierarchy if name not in self.left_out]
 
-    def predict(self, features: NDArray[Any], rows: Sequence[object] | None = None) -> Tensor:
+    def predict(self, features: Any, rows: Sequence[object] | None = None) -> Tensor:
         """Coherent probabilities of `classes`, one row for each row of features.
 
         Args:
-            features: `(samples, d)`; NaN where one is missing.
+            features: `(samples, d)`, an array, a tensor or nested lists; NaN where one is missing.
+                Of a data frame the columns of the features are taken, by name.
             rows: What an error calls the samples, by default their number from 0.
 
         Raises:
-            ValueError: Features so large that no probabilities follow.
+            ValueError: Features so large that no probabilities follow, or columns that lack some.
         """
-        device = next(self.model.parameters()).device
-        p = self.model.predict(self.standardise(features, rows).to(device)).cpu()
+        x = self.standardise(self._array(features), rows)
+        p = self.model.predict(x.to(next(self.model.parameters()))).cpu()
         lost = p.isnan().any(1).nonzero()[:, 0].tolist()
         if lost:
             raise ValueError(
@@ -147,6 +150,20 @@ class Checkpoint:
                 "in training, got such that probabilities are NaN"
             )
         return p[:, [self.model.hierarchy.index(x) for x in self.classes]]
+
+    def _array(self, features: Any) -> NDArray[Any]:
+        """Features as numbers, in the order of the training where columns have names."""
+        if hasattr(features, "columns"):
+            lacking = [x for x in self.features if x not in features.columns]
+            if lacking:
+                raise ValueError(
+                    f"expected a column for each feature of the training, got none for "
+                    f"{some(lacking)}; rename the columns, or pass an array in that order"
+                )
+            features = features[list(self.features)].to_numpy()
+        if isinstance(features, Tensor):
+            features = features.detach().cpu().numpy()
+        return np.asarray(features, dtype=np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears only once it is complete.
@@ -190,9 +207,9 @@ class Checkpoint:
         model = build(
             info["model"], hierarchy, len(features), options=info["options"], left_out=left_out
         )
-        model.load_state_dict(
-            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        )
+        state = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        model.to(next(x.dtype for x in state.values() if x.is_floating_point()))
+        model.load_state_dict(state)
         standardise = Standardiser(
             *(tensors[f"standardise.{x}"].numpy() for x in ("mean", "scale"))
         )

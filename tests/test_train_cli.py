@@ -303,6 +303,25 @@ def test_a_checkpoint_predicts_as_before_and_holds_no_pickle(name, tmp_path) -> 
         list(pickletools.dis(data, io.StringIO()) or ())
 
 
+def test_a_checkpoint_takes_features_by_name_and_in_any_form(tmp_path) -> None:
+    pd = pytest.importorskip("pandas", reason='needs pip install "hierloss[pandas]"')
+    h = Hierarchy.from_paths(["a/b", "a/c"])
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    made = Checkpoint("MLP", {}, build("MLP", h, 3), ("u", "v", "w"), Standardiser.fit(x))
+    expected = made.predict(x)
+    frame = pd.DataFrame(x, columns=["u", "v", "w"])
+    for given in (frame, frame[["w", "u", "v"]].assign(more=1), x.tolist(), torch.from_numpy(x)):
+        assert torch.equal(made.predict(given), expected)
+    with pytest.raises(ValueError, match=r"a column for each feature .* none for 'v';"):
+        made.predict(frame.rename(columns={"v": "V"}))
+    made.save(path := tmp_path / "m.safetensors")
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(Checkpoint.load(path).predict(x), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(trained, tmp_path) -> None:
     model, file = trained
     assert "written by hierloss" in failed("predict", file, file)
