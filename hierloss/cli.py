@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import shlex
+import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -65,6 +67,10 @@ class _Commands(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """Losses and constraint layers for hierarchical multi-label classification."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file on Windows may not know all letters of a name: rather a mark than no report.
+            stream.reconfigure(errors="replace")
 
 
 def _device(context: click.Context, option: click.Parameter, name: str) -> str:
@@ -178,6 +184,12 @@ def apart(out: Path | None, *sources: Path | None) -> None:
             raise ValueError(f"expected another file to write than is read, got {str(out)!r}")
 
 
+def _saving(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".npz":
+        raise click.BadParameter(f"expected a file called .npz, got {path.name!r}")
+    return path
+
+
 def _drawing(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in (".png", ".svg"):
         raise click.BadParameter(f"expected a file called .png or .svg, got {path.name!r}")
@@ -212,7 +224,12 @@ def _drawing(context: click.Context, option: click.Parameter, path: Path | None)
 @click.option("--sep", help="Path strings: what separates their components.  [default: /]")
 @click.option("--on-cycle", type=KEEP, help="Edges that close a cycle.  [default: raise]")
 @click.option("--encoding", help="Of a text file.  [default: utf-8]")
-@click.option("--save", type=OUT_FILE, help="Save the hierarchy for Hierarchy.load.")
+@click.option(
+    "--save",
+    type=OUT_FILE,
+    callback=_saving,
+    help="Save the hierarchy for Hierarchy.load, as an .npz.",
+)
 @click.option("--plot", metavar="CLASS", help="Draw a class with its ancestors and children.")
 @click.option(
     "--out",

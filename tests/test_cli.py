@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,9 +114,9 @@ def test_inspect_draws_a_neighbourhood(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason='it is missing; pip install "hierloss[plot]"')
     path = tmp_path / "x.obo"
     path.write_text(OBO)
-    result = run("inspect", str(path), "--plot", "X:2", "--out", str(tmp_path / "x.png"))
+    result = run("inspect", str(path), "--plot", "X:2", "--out", str(tmp_path / "new" / "x.png"))
     assert result.exit_code == 0
-    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "new" / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +212,7 @@ def test_arguments_are_told_as_options() -> None:
         (("--sep", "/"), "got sep", 1),
         (("--out", "x.png"), "expected --plot CLASS beside --out", 2),
         (("--plot", "a", "--out", "x.jpeg"), "called .png or .svg, got 'x.jpeg'", 2),
+        (("--save", "x.csv"), "expected a file called .npz, got 'x.csv'", 2),
         (("--columns", "foo,bar"), "child", 1),
         (("--format", "paths", "--sep", ""), "expected a separator", 1),
     ],
@@ -220,6 +224,19 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path, options, message, s
     assert result.exit_code == status
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_report_is_printed_in_whatever_the_output_can_hold(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("child,parent\n猫,動物\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from hierloss.cli import main; main()", "inspect", str(path)],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=True,
+    )
+    assert "2, of them 1 leaf" in done.stdout.decode("cp1252").replace("leaves", "leaf")
+    assert b"?" in done.stdout
 
 
 @pytest.mark.parametrize("width", ["40", "80"])

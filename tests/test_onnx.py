@@ -151,7 +151,7 @@ def test_the_file_says_what_it_needs(path: Path) -> None:
 def test_a_tree_of_the_size_of_funcat(path: Path) -> None:
     h = Hierarchy.from_parents([None] * 18 + [(i - 18) // 4 for i in range(18, 500)])
     model = nn.Sequential(nn.Linear(77, 500), MCM(h), nn.Sigmoid())
-    write_onnx(model, h, torch.randn(2, 77), path)
+    write_onnx(torch.compile(model), h, torch.randn(2, 77), path)
     features = torch.randn(64, 77)
     assert_close(run(path, features), model(features))
     assert path.stat().st_size < 4 * 78 * 500 + 60_000
@@ -233,6 +233,8 @@ def test_what_is_wrong_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     x = torch.ones(2, 6)
     with pytest.raises(TypeError, match="expected features that are a Tensor, got list"):
         write_onnx(MCM(DAG), DAG, [[0.0]], path)
+    with pytest.raises(TypeError, match=r"a torch.nn.Module or a Checkpoint, got str; of a Hier"):
+        write_onnx("model", DAG, x, path)
     for wrong in (torch.ones(6), torch.ones(0, 6)):
         with pytest.raises(ValueError, match=r"shape \(samples, \*\)"):
             write_onnx(MCM(DAG), DAG, wrong, path)

@@ -321,6 +321,16 @@ def test_states_move(name: str) -> None:
     assert {x.device.type for x in tensors(metric)} == {"meta"}
 
 
+def test_metrics_draw_themselves() -> None:
+    pytest.importorskip("matplotlib", reason='needs pip install "hierloss[plot]"')
+    metric = HierarchicalF(H)
+    metric.update(*drawn(8))
+    _, ax = metric.plot()
+    assert ax.get_lines()[0].get_ydata()[0] == pytest.approx(metric.compute().item())
+    _, ax = metric.plot([torch.tensor(0.1), torch.tensor(0.4)])
+    assert ax.get_lines()[0].get_ydata().tolist() == pytest.approx([0.1, 0.4])
+
+
 def test_collections_share_what_is_equal_and_only_that() -> None:
     """A first batch without predictions makes the states of different thresholds equal."""
     metrics = {

@@ -43,6 +43,10 @@ class Counter(Metric):
         # may be equal by chance in the first batch.
         self.add_state("settings", _digest(classes, *settings), "max")
 
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Draw a value, or several of them, as the metrics of torchmetrics do."""
+        return self._plot(val, ax)
+
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add what another metric has counted.
 

@@ -74,6 +74,12 @@ def write_onnx(
     """
     _require_onnx()
     _check_features(features)
+    model = getattr(model, "_orig_mod", model)  # of torch.compile, which cannot be exported
+    if not isinstance(model, (nn.Module, Checkpoint)):
+        raise TypeError(
+            f"expected a torch.nn.Module or a Checkpoint, got {type(model).__name__}; of a "
+            "HierarchicalClassifier write nn.Sequential(c.module_, nn.Sigmoid(), MCM(c.hierarchy_))"
+        )
     network = model.model if isinstance(model, Checkpoint) else model
     _check_classes(network, hierarchy)
     names = {"classes": hierarchy.names}

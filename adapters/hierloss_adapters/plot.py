@@ -6,6 +6,7 @@ import math
 import os
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -174,6 +175,7 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     from matplotlib import rc_context
 
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     date = {"Date": None} if os.fspath(path).endswith((".svg", ".svgz")) else None
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hierloss"}):
         figure.savefig(path, dpi=150, metadata=date)

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
+from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,9 @@ from rich.text import Text
 __all__ = ["Grid"]
 
 WIDE, NARROW = 400, 100
+
+# A rule below the header, in letters that every encoding has.
+RULED = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Grid:
 
     def text(self) -> str:
         """The table for a terminal, with its notes."""
-        grid = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        grid = Table(box=RULED, show_edge=False, padding=(0, 1, 0, 0))
         for i, heading in enumerate(self.header):
             grid.add_column(
                 Text(heading), justify="left" if i < self._named() else "right", no_wrap=True
