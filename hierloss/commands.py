@@ -59,8 +59,8 @@ READING = click.option(
     multiple=True,
     metavar="NAME=VALUE",
     callback=_options,
-    help="How: encoding or delimiter of a table, such as delimiter=';'; encoding, kind, sep, "
-    "zero_ends, sparse_base or on_cycle of an ARFF file; may be repeated.",
+    help="How to read FILE: encoding or delimiter of a table, such as delimiter=';'; encoding, "
+    "kind, sep, zero_ends, sparse_base or on_cycle of an ARFF file; may be repeated.",
 )
 
 
@@ -80,7 +80,12 @@ LABELLED = (
         show_default=True,
         help="Names that are no class.",
     ),
-    click.option("--ignore", multiple=True, metavar="COLUMN", help="No feature; may be repeated."),
+    click.option(
+        "--ignore",
+        multiple=True,
+        metavar="COLUMN",
+        help="A column that is no feature, such as a date; may be repeated.",
+    ),
     READING,
 )
 
@@ -97,7 +102,13 @@ def _labelled(command: Callable[P, R]) -> Callable[P, R]:
 @click.option("--hierarchy", type=IN_FILE, help="Of the classes; an ARFF file has its own.")
 @click.option("--format", "kind", type=KIND, help="What that file is, as in `hierloss inspect`.")
 @_labelled
-@click.option("--without", multiple=True, metavar="CLASS", help="Leave a class out; likewise.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="CLASS",
+    help="A class to leave out of loss and predictions, such as an artificial root; may be "
+    "repeated.",
+)
 @click.option("--model", default="MLP", show_default=True, help=f"One of {MODEL_NAMES}.")
 @click.option(
     "-o",
@@ -106,7 +117,7 @@ def _labelled(command: Callable[P, R]) -> Callable[P, R]:
     multiple=True,
     metavar="NAME=VALUE",
     callback=_options,
-    help="Of the model, such as hidden=128; may be repeated.",
+    help="An argument of the model's class, such as hidden=128; may be repeated.",
 )
 @click.option(
     "--valid",
@@ -115,8 +126,13 @@ def _labelled(command: Callable[P, R]) -> Callable[P, R]:
     metavar="SHARE|FILE",
     help="Rows to choose the best epoch by: a share of the file, or another file; 0 for none.",
 )
-@click.option("--epochs", default=100, show_default=True, help="How many at most.")
-@click.option("--patience", default=10, show_default=True, help="Epochs without a better one.")
+@click.option("--epochs", default=100, show_default=True, help="The greatest number of epochs.")
+@click.option(
+    "--patience",
+    default=10,
+    show_default=True,
+    help="Stop after so many epochs without a better AU(PRC) on the validation rows.",
+)
 @click.option("--batch", default=32, show_default=True, help="Rows of a batch.")
 @click.option("--lr", default=1e-3, show_default=True, help="The learning rate.")
 @click.option("--weight-decay", default=1e-5, show_default=True, help="The L2 penalty.")
@@ -234,7 +250,7 @@ def train(
 )
 @click.option("--id", metavar="COLUMN", help="The column that names the rows.")
 @READING
-@click.option("--threshold", type=float, help="Only classes with this probability or a higher one.")
+@click.option("--threshold", type=float, help="Only classes whose probability is at least this.")
 @click.option("--top", type=int, help="Only the likeliest classes, so many.")
 @click.option(
     "--block",
@@ -284,7 +300,10 @@ def predict(
 @click.argument("file", type=IN_FILE)
 @_labelled
 @click.option(
-    "--threshold", default=0.5, show_default=True, help="The least one of predicted classes."
+    "--threshold",
+    default=0.5,
+    show_default=True,
+    help="A class is predicted if its probability is at least this.",
 )
 @click.option("--json", "out", type=OUT_FILE, help="Write the numbers there too.")
 @_explained

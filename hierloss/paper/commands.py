@@ -46,7 +46,7 @@ def run(
     device: str,
     only_list: bool,
 ) -> None:
-    """Train systems of the paper on its data sets, the worthiest runs first.
+    """Train systems of the paper on its data sets, the runs that matter most first.
 
     Stop it at will: the same command goes on, and finished runs are not repeated.
     """

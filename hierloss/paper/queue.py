@@ -54,7 +54,7 @@ def in_order(
     datasets: Sequence[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> list[Task]:
-    """The runs of some systems, data sets and seeds, the worthiest first.
+    """The runs of some systems, data sets and seeds, those that matter most first.
 
     With the first seed the claim of Table II and its ablation come first, on all data sets, then
     the other systems; then the same with the other seeds; last the studies of Fig. 7 to 9.
