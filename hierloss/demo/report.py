@@ -42,7 +42,7 @@ def run(
         The picture, ``zoo-scores.png`` in `out`.
 
     Raises:
-        ImportError: scikit-learn or matplotlib is missing.
+        ImportError: matplotlib is missing.
     """
     require_matplotlib()
     console = console or Console()

@@ -14,6 +14,7 @@ from hierloss.demo.zoo import Zoo
 from hierloss.hierarchy import Hierarchy
 from hierloss.layers import MCM
 from hierloss.losses import HybridLoss, LHLoss, MCLoss
+from hierloss.metrics import average_precision, violation_rate
 
 LOSSES: dict[str, Callable[[Hierarchy], nn.Module]] = {
     "BCE": lambda hierarchy: nn.BCEWithLogitsLoss(),
@@ -77,7 +78,6 @@ def cross_validate(
         progress: Called with the number of networks trained, and of those to train.
 
     Raises:
-        ImportError: scikit-learn is missing.
         ValueError: A number is too small, or there are more folds than animals.
     """
     if not 2 <= folds <= len(zoo.names) or min(repeats, epochs) < 1:
@@ -85,7 +85,6 @@ def cross_validate(
             f"expected 2 to {len(zoo.names)} folds, and repeats and epochs of 1 or more, "
             f"got folds={folds}, repeats={repeats}, epochs={epochs}"
         )
-    _require_sklearn()
     logits = {loss: torch.empty(repeats, *zoo.target.shape) for loss in LOSSES}
     jobs = [(r, k, loss) for r in range(repeats) for k in range(folds) for loss in LOSSES]
     for done, (r, k, loss) in enumerate(jobs, 1):
@@ -98,29 +97,17 @@ def cross_validate(
 
 def measure(zoo: Zoo, logits: Tensor) -> Measure:
     """The measure of `(animals, n)` logits."""
-    average_precision_score = _require_sklearn()
     h = zoo.hierarchy
-    judged = [i for i, name in enumerate(h.names) if name not in h.roots]
-    area = average_precision_score(zoo.target[:, judged], logits[:, judged], average="micro")
-    violated = h.violations(logits).double().mean()
+    judged = torch.tensor([name not in h.roots for name in h.names])
     incoherent = h.violations(logits > 0).any(-1).double().mean()
-    return Measure(float(area), float(violated), float(incoherent))
+    return Measure(
+        average_precision(logits, zoo.target, judged), violation_rate(logits, h), float(incoherent)
+    )
 
 
 def spread(values: list[float]) -> tuple[float, float]:
     """The mean and the standard deviation, 0 of a single value."""
     return mean(values), stdev(values) if len(values) > 1 else 0.0
-
-
-def _require_sklearn() -> Callable[..., float]:
-    try:
-        from sklearn.metrics import average_precision_score
-    except ImportError as error:
-        raise ImportError(
-            'expected scikit-learn, got none; for the demo pip install "hierloss[demo]"'
-        ) from error
-    score: Callable[..., float] = average_precision_score
-    return score
 
 
 @contextmanager
