@@ -70,13 +70,7 @@ class Check:
     def agrees(self) -> bool:
         """Whether both forms are the formula to six places, and the paper prints its digits."""
         exact = max(abs(x - self.formula) for x in (self.probabilities, self.logits)) < 1e-6
-        return exact and (not self.printed or self._is_printed())
-
-    def _is_printed(self) -> bool:
-        """The paper rounds some numbers and cuts off others."""
-        scale = 10.0 ** len(self.printed.partition(".")[2])
-        digits = round(float(self.printed) * scale)
-        return digits in (round(self.formula * scale), math.trunc(self.formula * scale))
+        return exact and (not self.printed or is_printed(self.printed, self.formula))
 
 
 def checks() -> Iterator[Check]:
@@ -96,6 +90,12 @@ def checks() -> Iterator[Check]:
                 yield Check(
                     example, target, loss, name, shown, expected[loss][i], by_p[i], by_logits[i]
                 )
+
+
+def is_printed(printed: str, value: float) -> bool:
+    """Whether a number is what is printed: the paper rounds some numbers and cuts off others."""
+    scale = 10 ** len(printed.partition(".")[2])
+    return round(float(printed) * scale) in (round(value * scale), math.trunc(value * scale))
 
 
 def _gradient(loss: str, target: tuple[int, int], from_logits: bool) -> list[float]:

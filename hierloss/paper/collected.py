@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hierloss.paper.printed import TABLE2
 from hierloss.paper.registry import entries
+from hierloss.paper.systems import NAMES
 
 __all__ = ["Run", "complete", "mean_scores", "partly_from", "read_runs", "stand_ins"]
-
-KNOWN = (*TABLE2, "CHMC-LSTM")
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def _is_run(path: Path) -> bool:
 
 def _system(folder: str) -> str | None:
     """The system of a folder: the longest name with which it begins."""
-    found = [name for name in KNOWN if folder == name or folder.startswith(f"{name}-")]
+    found = [name for name in NAMES if folder == name or folder.startswith(f"{name}-")]
     return max(found, key=len, default=None)
 
 

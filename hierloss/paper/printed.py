@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hierloss.paper.registry import table
 
 __all__ = ["Printed", "printed"]
 
@@ -41,11 +41,9 @@ def printed(systems: tuple[str, ...] = TABLE2) -> Printed:
         >>> datasets[0], systems[-1], scores[0, -1].item()
         ('cellcycle_FUN', 'HLSTM', 0.267)
     """
-    text = (files("hierloss.paper") / "printed.tsv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = list(csv.DictReader(lines, delimiter="\t"))
-    unknown = [name for name in systems if name not in rows[0]]
+    found = table("printed")
+    unknown = [name for name in systems if name not in found[0]]
     if unknown:
-        raise ValueError(f"expected systems of {list(rows[0])[1:]}, got {unknown[0]!r}")
-    scores = [[float(row[name].replace("?", "nan")) for name in systems] for row in rows]
-    return Printed(tuple(row["name"] for row in rows), tuple(systems), np.array(scores))
+        raise ValueError(f"expected systems of {list(found[0])[1:]}, got {unknown[0]!r}")
+    scores = [[float(row[name].replace("?", "nan")) for name in systems] for row in found]
+    return Printed(tuple(row["name"] for row in found), tuple(systems), np.array(scores))

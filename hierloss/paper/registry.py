@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -84,8 +84,8 @@ def entries() -> Mapping[str, Entry]:
         >>> list(entries())[:3]
         ['cellcycle_FUN', 'derisi_FUN', 'eisen_FUN']
     """
-    manifest = [File(row["file"], row["path"], row["blob"]) for row in _rows("manifest")]
-    recomputed = {row["name"]: row for row in _rows("facts")}
+    manifest = [File(row["file"], row["path"], row["blob"]) for row in table("manifest")]
+    recomputed = {row["name"]: row for row in table("facts")}
     return MappingProxyType(
         {
             name: Entry(
@@ -96,7 +96,7 @@ def entries() -> Mapping[str, Entry]:
                 facts=_recomputed(recomputed[name]),
                 naive=float(recomputed[name]["naive"]),
             )
-            for row in _rows("table1")
+            for row in table("table1")
             for name in [row["name"]]
         }
     )
@@ -120,9 +120,11 @@ def entry(name: str) -> Entry:
     return known[name]
 
 
-def _rows(table: str) -> Iterator[dict[str, str]]:
-    text = (files("hierloss.paper") / f"{table}.tsv").read_text(encoding="utf-8")
-    return csv.DictReader(text.splitlines(), delimiter="\t")
+def table(name: str) -> list[dict[str, str]]:
+    """The rows of a table of this package, as text; lines that begin with "#" are none."""
+    text = (files("hierloss.paper") / f"{name}.tsv").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def _printed(row: Mapping[str, str]) -> Facts:

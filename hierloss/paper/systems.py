@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from hierloss.paper.registry import table
 
 __all__ = ["GRIDS", "NAMES", "STUDIES", "Study", "published"]
 
@@ -73,9 +73,8 @@ def published(dataset: str) -> dict[str, Any]:
         >>> published("cellcycle_FUN")
         {'hidden': 500, 'epochs': 106, 'lr': 0.0001}
     """
-    text = (files("hierloss.paper") / "chmcnn.tsv").read_text(encoding="utf-8")
-    rows = {row["name"]: row for row in csv.DictReader(text.splitlines(), delimiter="\t")}
-    if dataset not in rows:
-        raise ValueError(f"expected one of {', '.join(rows)}, got {dataset!r}")
-    row = rows[dataset]
+    found = {row["name"]: row for row in table("chmcnn")}
+    if dataset not in found:
+        raise ValueError(f"expected one of {', '.join(found)}, got {dataset!r}")
+    row = found[dataset]
     return {"hidden": int(row["hidden"]), "epochs": int(row["epochs"]), "lr": float(row["lr"])}

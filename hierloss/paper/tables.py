@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +13,9 @@ from numpy.typing import NDArray
 from hierloss.paper.collected import Run, mean_scores, stand_ins
 from hierloss.paper.grids import Grid
 from hierloss.paper.printed import TABLE2, printed
-from hierloss.paper.registry import entries
+from hierloss.paper.registry import entries, table
 from hierloss.paper.statistics import average_ranks, lift
+from hierloss.verify import is_printed
 
 __all__ = ["ablation", "comparison", "datasets"]
 
@@ -88,7 +87,7 @@ def datasets() -> Grid:
     """Table I: the data sets, as printed and as recomputed from their files."""
     rows: list[tuple[str, ...]] = []
     records: list[dict[str, object]] = []
-    for row in _printed_facts():
+    for row in table("table1"):
         one = entries()[row["name"]]
         facts = asdict(one.facts)
         rows.append((one.title, "paper", *(row[key] for key in FACTS)))
@@ -240,18 +239,8 @@ def _number(x: float) -> float | None:
     return None if math.isnan(x) else float(x)
 
 
-def _printed_facts() -> Iterator[dict[str, str]]:
-    """The rows of Table I with all the digits that are printed."""
-    text = (files("hierloss.paper") / "table1.tsv").read_text(encoding="utf-8")
-    return csv.DictReader(text.splitlines(), delimiter="\t")
-
-
 def _agrees(paper: str, fact: float | str) -> bool:
-    """Whether a fact is what is printed, rounded or cut off to its digits."""
-    if isinstance(fact, str):
-        return paper == fact
-    scale = 10 ** len(paper.partition(".")[2])
-    return round(float(paper) * scale) in (round(fact * scale), math.trunc(fact * scale))
+    return paper == fact if isinstance(fact, str) else is_printed(paper, fact)
 
 
 def _shown(fact: object) -> str:
