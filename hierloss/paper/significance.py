@@ -17,7 +17,8 @@ __all__ = ["Summary", "significance", "summarize"]
 
 NOTES = (
     "Ours: over the data sets on which all systems have run.",
-    "Friedman: no choice of rows or columns of Table II gives the printed p.",
+    "Friedman: no choice of columns of Table II, over all 20 data sets or the 16 that have all, "
+    "gives the printed p.",
     "HLSTM against another: by how much the average rank of the other is worse. The text says "
     "that HLSTM is better than all with significance; by its own critical difference that holds "
     "for three of six.",
