@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import warnings
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from hierloss import Hierarchy
-from hierloss.checkpoint import Checkpoint, build
-from hierloss.preprocessing import Standardiser
+from hierloss.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+BLOCK = re.compile(r"```(python|sh)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
 # Pages that need tools which are not always there: the extras, and the modules they bring.
 NEEDS = {
     "adapters.md": {"pronto": ["pronto"], "plot": ["matplotlib"]},
-    "annotations.md": {"train": ["safetensors"]},
+    "annotations.md": {"train": ["safetensors", "sklearn"]},
     "export.md": {"onnx": ["onnx", "onnxscript", "onnxruntime"], "train": ["sklearn"]},
     "lightning.md": {"lightning": ["lightning"]},
     "metrics.md": {"sklearn": ["sklearn"]},
@@ -36,6 +34,10 @@ NEEDS = {
     "training.md": {"train": ["sklearn"]},
     "transformers.md": {"transformers": ["transformers", "accelerate", "sklearn"]},
 }
+# Pages whose examples read the Gene Ontology: here three terms of it.
+FOR_GO = {"README.md", "hierarchy.md", "quickstart.md"}
+# Pages whose commands are carried out as well.
+COMMANDS = {"annotations.md"}
 ONTOLOGY = """format-version: 1.2
 
 [Term]
@@ -57,15 +59,6 @@ relationship: part_of GO:0009987 ! cellular process
 """
 
 
-def write_model() -> None:
-    """What a page takes for trained already, and rows to predict for."""
-    h = Hierarchy.from_obo("go-basic.obo")
-    standardise = Standardiser(np.zeros(2), np.ones(2))
-    names = ("length", "charge")
-    Checkpoint("MLP", {}, build("MLP", h, 2), names, standardise).save("model.safetensors")
-    Path("proteins.csv").write_text("protein,charge,length\nP1,0.5,1\nP2,,-2\n")
-
-
 def require(module: str, extra: str) -> None:
     try:
         with warnings.catch_warnings():
@@ -84,11 +77,15 @@ def test_examples_run_and_print_what_is_written(page: Path, tmp_path, monkeypatc
         for module in modules:
             require(module, extra)
     monkeypatch.chdir(tmp_path)
-    Path("go-basic.obo").write_text(ONTOLOGY)
-    if page.name == "annotations.md":
-        write_model()
+    if page.name in FOR_GO:
+        Path("go-basic.obo").write_text(ONTOLOGY)
     names: dict[str, object] = {}
-    for i, (code, expected) in enumerate(BLOCK.findall(page.read_text())):
+    for i, (language, code, expected) in enumerate(BLOCK.findall(page.read_text())):
+        if language == "sh":
+            if page.name in COMMANDS:
+                main(shlex.split(code)[1:], standalone_mode=False)
+                capsys.readouterr()
+            continue
         exec(compile(code, f"{page.name}, example {i + 1}", "exec"), names)
         printed = capsys.readouterr().out
         if expected:
@@ -135,6 +132,6 @@ def test_the_index_lists_all_pages_by_their_titles() -> None:
 
 
 def test_there_are_examples() -> None:
-    counts = {page.name: len(BLOCK.findall(page.read_text())) for page in PAGES}
+    counts = {page.name: page.read_text().count("```python\n") for page in PAGES}
     assert counts["README.md"] >= 1
     assert counts["quickstart.md"] >= 4
