@@ -188,13 +188,16 @@ def test_only_the_proportions_of_the_weights_matter(name: str) -> None:
 
 @systems
 def test_a_class_left_out_does_not_thin_the_mean(name: str) -> None:
-    """A root above everything, left out, changes no loss in which all scores are equal."""
+    """A root above everything, left out, changes no loss in which all scores are equal.
+
+    That of HMC-LMLP is the sum over the two classes of the level.
+    """
     h = Hierarchy.from_parents([None, 0, 0])
     model = make(name, h, weight=torch.tensor([0.0, 1, 1]))
     model.start(model.stages - 1)
     flat = torch.zeros(2, 3)
     loss = model.criterion(type(model(X))(flat, flat), torch.tensor([[1, 1, 0], [1, 0, 0]]))
-    term = 0.25 if name == "HMC-LMLP" else torch.tensor(2.0).log().item()
+    term = 2 * 0.25 if name == "HMC-LMLP" else torch.tensor(2.0).log().item()
     assert_close(loss.item(), term * (2 if name.startswith("HMCN") else 1))
 
 

@@ -107,6 +107,11 @@ def test_hlstm_by_hand(transition: str) -> None:
     mc = bce(s(globl[0]), 1) + bce(s(globl[1]), 0)
     lh = bce(s(local[0]), 1) + bce(s(min(local)), 0)
     assert_close(model.criterion(output, Y).item(), 0.3 * mc / 2 + 0.7 * lh / 2)
+    summed = HLSTM(CHAIN, 1, hidden=1, balance=0.3, reduction="batchmean")
+    twice = Output(*(x.repeat(2, 1) for x in output))
+    assert_close(summed.criterion(twice, Y.repeat(2, 1)).item(), 0.3 * mc + 0.7 * lh)
+    with pytest.raises(ValueError, match=r"a reduction of \('mean', 'batchmean'\), got 'sum'"):
+        HLSTM(CHAIN, 1, reduction="sum")
     assert_close(model.predict(torch.tensor([[X]]))[0, 0].item(), s(max(globl)))
 
 

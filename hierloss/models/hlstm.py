@@ -16,6 +16,7 @@ from hierloss.models.base import Model, Output, check_positive
 
 Initializer = Literal["zeros", "ones", "constant", "normal", "xavier", "he"]
 Transition = Literal["relu", "linear"]
+Reduction = Literal["mean", "batchmean"]
 
 
 class HLSTM(Model):
@@ -46,10 +47,10 @@ class HLSTM(Model):
     equation, has a bias and ReLU, as in HMCN, and the local output a bias, which starts at 0. Steps
     and levels are the longest paths, so that also in a DAG the parents of a class are on earlier
     levels; LHLoss is taken of all local logits together, because parents have other heads. Both
-    losses are means over samples and classes; the sum of eq. 4 would multiply the local share by
-    the number of classes. The root that Definition 1 excludes has no score: a class of weight 0 is
-    no parent in LMC. "Uniformly initialized" is that of `torch.nn.LSTM`. The paper names no hidden
-    size: 384 is that of HMCN.
+    losses have one `reduction`; the sum of eq. 4 beside the mean in the code of C-HMCNN would
+    multiply the local share by the number of classes. The root that Definition 1 excludes has no
+    score: a class of weight 0 is no parent in LMC. "Uniformly initialized" is that of
+    `torch.nn.LSTM`. The paper names no hidden size: 384 is that of HMCN.
 
     Args:
         hierarchy: As in `Model`.
@@ -62,6 +63,9 @@ class HLSTM(Model):
             :math:`\sqrt{1 / n_{in}}`).
         constant: The value of a "constant" start.
         transition: "relu", or "linear" for a transition without ReLU.
+        reduction: Of both losses: "mean", or "batchmean" for the sum over classes of eq. 4. For
+            Adam the scale of a loss matters beside a weight decay only, which a mean over n classes
+            makes n times as strong.
         weight: As in `Model`.
 
     Example:
@@ -86,6 +90,7 @@ class HLSTM(Model):
         initializer: Initializer = "constant",
         constant: float = 0.1,
         transition: Transition = "relu",
+        reduction: Reduction = "mean",
         weight: Tensor | None = None,
     ) -> None:
         super().__init__(hierarchy, features, weight)
@@ -101,7 +106,9 @@ class HLSTM(Model):
             )
         if transition not in get_args(Transition):
             raise ValueError(f"expected a transition of {get_args(Transition)}, got {transition!r}")
-        self.loss = HybridLoss(hierarchy, balance=balance, weight=self.weight)
+        if reduction not in get_args(Reduction):
+            raise ValueError(f"expected a reduction of {get_args(Reduction)}, got {reduction!r}")
+        self.loss = HybridLoss(hierarchy, balance=balance, weight=self.weight, reduction=reduction)
         self.cell = Recurrence(features, hidden, hierarchy.depth + 1)
         self.head = nn.Linear(hidden, len(hierarchy))
         self.local = None

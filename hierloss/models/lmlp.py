@@ -35,10 +35,10 @@ class HMCLMLP(Model):
     predicted then: with :math:`q_j = \min(P_j, \max_{p \in \text{pa}(j)} q_p)` the prediction is
     :math:`\text{MCM}(q)`. This gives the sets of the paper at every threshold.
 
-    Readings: levels are longest paths. The error is the authors' squared one, a mean over samples
-    and the classes of the level. Sizes are those reported for FunCat, the last of them for all
-    deeper levels. They train with plain back-propagation, sample by sample; Qi and Chelmis with
-    Adam, as any of these systems.
+    Readings: levels are longest paths. The error is the authors' squared one, a mean over
+    samples of the sum over the classes of the level. Sizes are those reported for FunCat, the last
+    of them for all deeper levels. They train with plain back-propagation, sample by sample; Qi and
+    Chelmis with Adam, as any of these systems.
 
     Args:
         hierarchy: As in `Model`.
@@ -89,9 +89,8 @@ class HMCLMLP(Model):
             for level, (above, size) in enumerate(zip([0, *sizes], sizes, strict=False))
         )
         shares = level_shares(hierarchy, self.weight)
-        self.taught = [
-            h for h, columns in enumerate(level_columns(hierarchy)) if shares[columns].any()
-        ]
+        self.counts = [int((shares[columns] > 0).sum()) for columns in level_columns(hierarchy)]
+        self.taught = [h for h, count in enumerate(self.counts) if count]
         self.stages = len(self.taught)
         self.in_column_order = InColumnOrder(hierarchy)
         self.start(0)
@@ -121,7 +120,8 @@ class HMCLMLP(Model):
         share = (level == self.learner) & ((target == 0) | (target == 1))
         if self.weight is not None:
             share = share * self.weight
-        return (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
+        mean = (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
+        return mean * self.counts[self.learner]
 
     def raw(self, output: Output) -> Tensor:
         p = output.global_logits.sigmoid()

@@ -57,6 +57,11 @@ class Run:
         return f"constant {value}" if named == "constant" else str(named)
 
     @property
+    def reduction(self) -> str:
+        """Whether the losses of HLSTM and CHMC-LSTM are means over classes, or sums."""
+        return str(self.settings.get("reduction", "mean"))
+
+    @property
     def transition(self) -> str:
         """What leads to the local outputs of HLSTM."""
         return str(self.settings.get("transition", "relu"))

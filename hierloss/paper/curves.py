@@ -70,7 +70,7 @@ def speeds(runs: Sequence[Run]) -> Figure:
         "HLSTM, LW = 0.1": _hlstm(runs, "eisen_FUN"),
         "HLSTM, normal": _hlstm(runs, "eisen_FUN", initializer="normal"),
     }
-    own = [run for run in runs if run.dataset == "eisen_FUN"]
+    own = [run for run in runs if (run.dataset, run.reduction) == ("eisen_FUN", "mean")]
     for system in ("CHMCNN", "HMCN-R", "HMCN-F", "HMCN-CHMC", "CHMC-LSTM"):
         lines[system] = _alike(run for run in own if run.system == system)
     text = "Fig. 9. HMC-LMLP learns level after level and CLUS-ENS has no epochs."
@@ -85,11 +85,11 @@ def _hlstm(
     initializer: str = USUAL,
     transition: str = "relu",
 ) -> list[Run]:
-    wanted = balance, initializer, transition
+    wanted = balance, initializer, transition, "mean"
     own = [run for run in runs if (run.system, run.dataset) == ("HLSTM", dataset)]
     sizes = {run.settings.get("hidden") for run in own if not run.variant}
     own = [run for run in own if not sizes or run.settings.get("hidden") in sizes]
-    return _alike(r for r in own if (r.balance, r.initializer, r.transition) == wanted)
+    return _alike(r for r in own if (r.balance, r.initializer, r.transition, r.reduction) == wanted)
 
 
 def _alike(runs: Iterable[Run]) -> list[Run]:

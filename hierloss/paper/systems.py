@@ -55,6 +55,9 @@ def _studies() -> Iterator[tuple[str, Study]]:
     for name in ("zeros", "ones", "xavier", "he"):
         yield f"HLSTM-{name}", Study("HLSTM", {"initializer": name}, ("cellcycle_FUN",))
     yield "HLSTM-linear", Study("HLSTM", {"transition": "linear"}, ("cellcycle_FUN",))
+    for system in ("HLSTM", "CHMC-LSTM"):
+        datasets = ("eisen_FUN", "cellcycle_FUN", "eisen_GO", "cellcycle_GO")
+        yield f"{system}-sum", Study(system, {"reduction": "batchmean"}, datasets)
     yield "HLSTM-hidden-1024", Study("HLSTM", {"hidden": 1024}, ("gasch2_FUN",))
     for constant in (0.2, 0.4, 0.6, 0.8):
         options = {"constant": constant}
