@@ -13,6 +13,7 @@ from hierloss.metrics import (
     interpolated_auprc,
     violation_rate,
 )
+from hierloss.models.base import check_share
 from hierloss.samples import Samples
 
 
@@ -58,8 +59,7 @@ def evaluate(
     Raises:
         ValueError: A threshold that is none, or no sample has a class that counts.
     """
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
+    check_share("threshold", threshold)
     h, y = samples.hierarchy, samples.target
     columns = torch.tensor([h.index(x) for x in checkpoint.classes])
     classes = torch.zeros(len(h), dtype=torch.bool).index_fill(0, columns, True)

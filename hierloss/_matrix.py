@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,10 +19,7 @@ def edges(
     matrix: ArrayLike | Tensor, orientation: Orientation, check: bool
 ) -> tuple[int, Ints, Ints]:
     """Number of classes, and child and parent columns of the transitive reduction."""
-    if orientation not in ("descendant_rows", "ancestor_rows"):
-        raise ValueError(
-            f"expected orientation 'descendant_rows' or 'ancestor_rows', got {orientation!r}"
-        )
+    check_name(orientation)
     below = _strict(matrix)
     if orientation == "ancestor_rows":
         below = below.T
@@ -36,7 +33,8 @@ def edges(
         )
     direct = below & ~between
     if check:
-        _check_orientation(direct, orientation)
+        roots, leaves = (int((~direct.any(axis)).sum()) for axis in (0, 1))
+        check_roots(roots, leaves, orientation)
     parent, child = np.nonzero(direct)
     return len(below), child, parent
 
@@ -66,8 +64,16 @@ def _two_steps(below: Bools) -> Bools:
     return np.asarray((step @ step > 0).numpy())
 
 
-def _check_orientation(direct: Bools, orientation: Orientation) -> None:
-    roots, leaves = (int((~direct.any(axis)).sum()) for axis in (0, 1))
+def check_name(orientation: Orientation) -> None:
+    """Raise unless an orientation is one."""
+    if orientation not in get_args(Orientation):
+        raise ValueError(
+            f"expected orientation 'descendant_rows' or 'ancestor_rows', got {orientation!r}"
+        )
+
+
+def check_roots(roots: int, leaves: int, orientation: Orientation) -> None:
+    """Raise if a hierarchy narrows downward, as one does that is read the other way round."""
     if roots > leaves:
         other = "ancestor_rows" if orientation == "descendant_rows" else "descendant_rows"
         raise HierarchyError(

@@ -105,10 +105,10 @@ class LabelReader:
 
     def known(self, names: list[str] | None, row: int) -> list[str] | None:
         """Those names of a row that are classes; None if there are none."""
-        known = [x for x in names or () if is_class(x, self.hierarchy)]
+        known = [x for x in names or () if x in self.hierarchy]
         if names is None or len(known) == len(names):
             return names
-        lost = [x for x in names if not is_class(x, self.hierarchy)]
+        lost = [x for x in names if x not in self.hierarchy]
         if self.how.on_unknown == "raise":
             column, between = "", ""
             if self.how.column is not None:  # an ARFF file has its own
@@ -120,7 +120,3 @@ class LabelReader:
             check_known(lost, {*self.hierarchy, *self.hierarchy.aliases}, where)
         self.unknown.update(lost)
         return known or None
-
-
-def is_class(name: str, hierarchy: Hierarchy) -> bool:
-    return name in hierarchy or name in hierarchy.aliases

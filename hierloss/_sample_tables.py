@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hierloss._input import some
 from hierloss._sample_features import Parts, parts, parts_of, to_features
-from hierloss._sample_labels import LabelReader, Labels, is_class
+from hierloss._sample_labels import LabelReader, Labels
 from hierloss.hierarchy import Hierarchy
 
 
@@ -84,7 +84,7 @@ def _layout(
     """The columns that are features or passed over, and those that are classes."""
     needed = list(ignore) if wanted is None else []
     _check_there(path, [*needed, *([labels] if labels else [])], columns)
-    marks = [] if labels else [x for x in columns if is_class(x, hierarchy) and x not in ignore]
+    marks = [] if labels else [x for x in columns if x in hierarchy and x not in ignore]
     if not labels and not marks:
         raise ValueError(
             f"{path}: expected a column called like a class, such as {hierarchy.names[0]!r}, got "
@@ -114,7 +114,7 @@ def _check_features(
     """Raise if a feature is called like a class, be it in other letters or between blanks."""
     plain = {_plain(x): x for x in (*hierarchy.aliases, *hierarchy)}
     for name in names:
-        if is_class(name, hierarchy):
+        if name in hierarchy:
             raise ValueError(
                 f"{path}: expected features beside {labels!r}, got {name!r}, which is a class; "
                 f"pass ignore=({name!r},), or call the column otherwise if it is a feature"

@@ -58,7 +58,7 @@ def prepare(target: Tensor, topology: Topology, validate: bool) -> Target:
     if validate or unknown is not None:
         y = y._replace(closed=reach(positive, topology))
     if validate and not torch.equal(y.closed, positive):
-        _check_closed(y, target.shape, topology)
+        check_closed(y, target.shape, topology)
     return y
 
 
@@ -108,7 +108,8 @@ def _check_marks(target: Tensor, wrong: Tensor) -> None:
         )
 
 
-def _check_closed(y: Target, shape: torch.Size, topology: Topology) -> None:
+def check_closed(y: Target, shape: torch.Size, topology: Topology, first: int = 0) -> None:
+    """Raise unless a target is closed upward, or some samples of it from the first of them on."""
     wrong = y.closed & ~y.positive
     if y.unknown is not None:
         wrong &= ~y.unknown
@@ -117,7 +118,7 @@ def _check_closed(y: Target, shape: torch.Size, topology: Topology) -> None:
     h = topology.hierarchy
     sample, above = (int(i) for i in wrong.t().nonzero()[0])
     below = next(i for i in h.descendants(above) if y.positive[i, sample])
-    where = ", ".join(map(str, _unravel(sample, shape[:-1])))
+    where = ", ".join(map(str, _unravel(first + sample, shape[:-1])))
     raise ValueError(
         f"expected a target that is closed upward, got {h.names[below]!r} = 1 and its ancestor "
         f"{h.names[above]!r} = 0 in sample [{where}]; hierarchy.close(target) sets the ancestors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NoReturn, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hierloss._dag import Ints
 from hierloss._rows import blocks, stored
-from hierloss._targets import check_type, told_apart
+from hierloss._targets import Target, check_closed, check_type, told_apart
 from hierloss.hierarchy import Hierarchy
 from hierloss.kernels.reference import reach
 from hierloss.topology import Topology, check_tensor
@@ -82,7 +82,10 @@ def information_accretion(
         has, known = _labels(block.cpu(), hierarchy)
         have_parents = _with_parents(has, hierarchy)
         if (has & ~have_parents).any():
-            _raise_open(block.cpu(), start, hierarchy)
+            topology = Topology.of(hierarchy, torch.device("cpu"))
+            marks = told_apart(block.cpu(), validate=False)
+            y = Target(*marks, closed=reach(marks[0], topology))
+            check_closed(y, target.shape, topology, start)
         own += _ones(has)
         above += _ones(have_parents & known)
     if roots == "zero":
@@ -108,20 +111,6 @@ def _labels(block: Tensor, h: Hierarchy) -> tuple[Bits, Bits]:
         return _packed(positive), _packed(torch.ones_like(positive[:1]))
     has = positive | (reach(positive, Topology.of(h, block.device)) & unknown)
     return _packed(has), _packed(has | ~unknown)
-
-
-def _raise_open(block: Tensor, start: int, h: Hierarchy) -> NoReturn:
-    positive, unknown, _ = told_apart(block, validate=False)
-    gap = reach(positive, Topology.of(h, block.device)) & ~positive
-    if unknown is not None:
-        gap &= ~unknown
-    sample, above = (int(i) for i in gap.t().nonzero()[0])
-    below = next(i for i in h.descendants(above) if positive[i, sample])
-    raise ValueError(
-        f"expected a target that is closed upward, got {h.names[below]!r} = 1 and its ancestor "
-        f"{h.names[above]!r} = 0 in sample {start + sample}; hierarchy.close(target) sets the "
-        "ancestors"
-    )
 
 
 def _with_parents(has: Bits, h: Hierarchy) -> Bits:

@@ -9,17 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hierloss.checkpoint import Checkpoint, build, by_name
 from hierloss.metrics import average_precision
 from hierloss.preprocessing import Standardiser
 from hierloss.samples import Samples
-from hierloss.training import Epoch, Settings, Training, probabilities, seeded
+from hierloss.training import Epoch, Rows, Settings, Training, probabilities, seeded
 
 __all__ = ["Fitted", "fit", "split"]
-
-Rows = tuple[Tensor, Tensor]
 
 
 class Fitted(NamedTuple):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hierloss.checkpoint import Checkpoint
+from hierloss.models.base import check_share
 from hierloss.samples import Block
 
 __all__ = ["chosen", "tables"]
@@ -40,8 +41,8 @@ def tables(
         ValueError: A threshold or a top that is none, an id called as another column of the table,
             or features so large that nothing follows.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
+    if threshold is not None:
+        check_share("threshold", threshold)
     if top is not None and top < 1:
         raise ValueError(f"expected a top of 1 or more, got {top}")
     classes = checkpoint.classes

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hierloss import Hierarchy
-from hierloss_adapters._files import Source, at, stream_lines
+from hierloss_adapters._files import NUMBER, Source, at, stream_lines
 
 HEADER = ("AUTHOR", "MODEL", "KEYWORDS", "ACCURACY", "REMARK")
 END = "END"
 TEXT = "Text"
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(NUMBER)
 
 
 class Lines:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import torch
 
+from hierloss._matrix import Orientation, check_name, check_roots
 from hierloss.errors import HierarchyError
 from hierloss.hierarchy import Hierarchy
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["from_sparse_tensor", "to_sparse_tensor"]
 
 Kind = Literal["closure", "edges"]
-Orientation = Literal["descendant_rows", "ancestor_rows"]
 Sets = list[set[int]]
 
 
@@ -112,13 +112,8 @@ def from_sparse_tensor(
     if kind == "closure":
         above = _reduced(above)
     h = Hierarchy.from_parents([tuple(sorted(parents)) for parents in above], names=names)
-    if check_orientation and len(h.roots) > len(h.leaves):
-        other = get_args(Orientation)[orientation == "descendant_rows"]
-        raise HierarchyError(
-            f"expected no more roots than leaves, got {len(h.roots)} roots and {len(h.leaves)} "
-            f"leaves with orientation={orientation!r}: pass orientation={other!r}, or "
-            "check_orientation=False if the hierarchy really narrows downward"
-        )
+    if check_orientation:
+        check_roots(len(h.roots), len(h.leaves), orientation)
     return h
 
 
@@ -174,10 +169,7 @@ def _reduced(above: Sets) -> Sets:
 def _check(kind: Kind, orientation: Orientation) -> None:
     if kind not in get_args(Kind):
         raise ValueError(f"expected kind to be one of {get_args(Kind)}, got {kind!r}")
-    if orientation not in get_args(Orientation):
-        raise ValueError(
-            f"expected orientation to be one of {get_args(Orientation)}, got {orientation!r}"
-        )
+    check_name(orientation)
 
 
 def _require_torch_sparse() -> Any:

@@ -145,6 +145,11 @@ def slope_type(scores: Tensor) -> torch.dtype:
     return torch.float32 if scores.dtype == torch.float16 else scores.dtype
 
 
+def sum_type(scores: Tensor) -> torch.dtype:
+    """The type in which what follows from scores is added up."""
+    return torch.float64 if scores.dtype == torch.float64 else torch.float32
+
+
 def _check(name: str) -> None:
     if name not in NAMES:
         raise ValueError(f"expected kernels of {NAMES}, got {name!r}")

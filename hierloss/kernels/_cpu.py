@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hierloss.kernels import InvalidTarget, slope_type
+from hierloss.kernels import InvalidTarget, slope_type, sum_type
 from hierloss.kernels._extremes import MAX, MIN, MIN_ALL, collect, extremes, extremes_size
 from hierloss.kernels._losses import (
     COUNTS,
@@ -202,7 +202,7 @@ def loss(
     """
     samples, n = scores.shape
     expected = {"sum": 1, "batchmean": max(samples, 1), "mean": max(samples * n, 1)}[reduction]
-    dtype = _precision(scores)
+    dtype = sum_type(scores)
     slopes = _empty((samples if gradient else 0, n), slope_type(scores))
     call = _Call(scores, target, tables, weight, pos_weight, sample_weight, (local, globl))
     flags, unknown = call(1 / expected, GRADIENT if gradient else LOSS, slopes, slopes)
@@ -232,7 +232,7 @@ def counts(
     Returns:
         p and n, `(samples, n)`, in float32, or in float64 for float64 scores.
     """
-    positives, negatives = (_empty(scores.shape, _precision(scores)) for _ in range(2))
+    positives, negatives = (_empty(scores.shape, sum_type(scores)) for _ in range(2))
     call = _Call(scores, target, tables, weight, pos_weight, None, (local, globl))
     call(1.0, COUNTS, negatives, positives)
     return positives, negatives
@@ -308,10 +308,6 @@ class _Call:
         if copied:
             out[0][start:stop] = slopes
         return flags, unknown
-
-
-def _precision(scores: Tensor) -> torch.dtype:
-    return torch.float64 if scores.dtype == torch.float64 else torch.float32
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

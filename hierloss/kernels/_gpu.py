@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hierloss._costs import Reduction
-from hierloss.kernels import InvalidTarget, slope_type
+from hierloss.kernels import InvalidTarget, slope_type, sum_type
 from hierloss.kernels import _gpu_sweeps as sweeps
 from hierloss.kernels import _gpu_terms as terms
 
@@ -196,7 +196,7 @@ def loss(
     samples = scores.shape[0]
     expected = samples if reduction == "batchmean" else 1
     divisor = known.sum() if reduction == "mean" else known.new_full((), expected)
-    divisor = divisor.clamp_(min=1).to(_precision(scores))
+    divisor = divisor.clamp_(min=1).to(sum_type(scores))
     slopes = torch.empty_like(scores if gradient else scores[:0], dtype=slope_type(scores))
     total = divisor.new_empty(_tiles(scores, SETTLE))
     if sample_weight is not None:
@@ -245,12 +245,8 @@ def _validate(scores: Tensor, target: Tensor, tables: Tensor) -> None:
         raise InvalidTarget
 
 
-def _precision(scores: Tensor) -> torch.dtype:
-    return torch.float64 if scores.dtype == torch.float64 else torch.float32
-
-
 def _accumulator(scores: Tensor) -> Tensor:
-    return torch.empty_like(scores, dtype=_precision(scores))
+    return torch.empty_like(scores, dtype=sum_type(scores))
 
 
 def _lead(scores: Tensor) -> Tile:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hierloss.kernels import slope_type
+from hierloss.kernels import slope_type, sum_type
 
 __all__ = ["loss", "select"]
 
@@ -39,10 +39,6 @@ def _implementation(module: str, name: str) -> Callable[..., Any]:
     return call
 
 
-def _precision(scores: Tensor) -> torch.dtype:
-    return torch.float64 if scores.dtype == torch.float64 else torch.float32
-
-
 def _fake_select(scores: Tensor, tables: Tensor, kind: str, routed: bool) -> Any:
     routes = scores.new_empty(
         (scores.shape[0] if routed else 0, scores.shape[1]), dtype=torch.int32
@@ -55,11 +51,11 @@ def _fake_scatter(grad: Tensor, routes: Tensor, tables: Tensor, kind: str) -> Te
 
 
 def _fake_counts(scores: Tensor, *args: Any) -> Any:
-    return tuple(scores.new_empty(scores.shape, dtype=_precision(scores)) for _ in range(2))
+    return tuple(scores.new_empty(scores.shape, dtype=sum_type(scores)) for _ in range(2))
 
 
 def _fake_loss(scores: Tensor, *args: Any) -> Any:
-    value, scale = (scores.new_empty((), dtype=_precision(scores)) for _ in range(2))
+    value, scale = (scores.new_empty((), dtype=sum_type(scores)) for _ in range(2))
     rows = scores.shape[0] if args[-1] else 0
     slopes = scores.new_empty((rows, scores.shape[1]), dtype=slope_type(scores))
     return value, slopes, scale
