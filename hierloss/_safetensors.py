@@ -27,7 +27,7 @@ def save(
         if place in seen:  # tied parameters
             plain[name] = plain[name].clone()
         seen.add(place)
-    data = _require("torch").save(plain, metadata={KEY: json.dumps(info)})
+    data = _require().torch.save(plain, metadata={KEY: json.dumps(info)})
     with complete(path) as part:
         part.write_bytes(data)
 
@@ -39,7 +39,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         ValueError: It is not such a file, or it is damaged.
     """
     path = Path(path)
-    safe_open = _require("__init__").safe_open
+    safe_open = _require().safe_open
     if not path.is_file():
         raise FileNotFoundError(f"expected a file at {path}, got none")
     try:
@@ -51,12 +51,11 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         raise ValueError(f"expected a file written by hierloss, got {path}") from error
 
 
-def _require(part: str) -> ModuleType:
+def _require() -> ModuleType:
     try:
-        import safetensors
         import safetensors.torch
     except ImportError as error:
         raise ImportError(
             'expected safetensors, got none; pip install "hierloss[train]"'
         ) from error
-    return safetensors.torch if part == "torch" else safetensors
+    return safetensors

@@ -27,10 +27,9 @@ if not torch.cuda.is_available():
     pytest.skip("needs a GPU", allow_module_level=True)
 
 LOSSES = [HybridLoss, MCLoss, LHLoss]
-NETWORKS = [name for name in SYSTEMS if name != "CLUS-ENS"]
 H = Problem(60, frozenset((i, j) for i in range(1, 60) for j in {i // 2, i // 3})).hierarchy
 losses = pytest.mark.parametrize("kind", LOSSES)
-networks = pytest.mark.parametrize("name", NETWORKS)
+networks = pytest.mark.parametrize("name", SYSTEMS)
 
 
 def rows(samples: int) -> tuple[Tensor, Tensor]:

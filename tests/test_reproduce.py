@@ -68,7 +68,7 @@ def some_runs() -> list[Run]:
         study("balance-0.5", "cellcycle_FUN", curve, balance=0.5),
         replace(study("balance-0.5", "cellcycle_FUN", short, balance=0.5), seed=1),
         study("balance-0.3", "cellcycle_FUN", curve, balance=0.3),
-        study("he", "cellcycle_FUN", curve, initialiser="he"),
+        study("he", "cellcycle_FUN", curve, initializer="he"),
         study("constant-0.4", "cellcycle_FUN", curve, constant=0.4),
         study("normal", "eisen_FUN", curve, initializer="normal"),
         study("linear", "cellcycle_FUN", short, transition="linear"),

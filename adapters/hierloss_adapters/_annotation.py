@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Aspect = Literal["F", "P", "C"]
 Parse = Callable[[list[str], str], "Annotation"]
 
 # Each code with its own ECO id first, then with those that GO gives it for some references.

@@ -52,7 +52,7 @@ class Run:
     @property
     def initializer(self) -> str:
         """How the local weights start: "he", or with its value "constant 0.1"."""
-        named = self.settings.get("initialiser", self.settings.get("initializer", "constant"))
+        named = self.settings.get("initializer", "constant")
         value = self.settings.get("constant", 0.1)
         return f"constant {value}" if named == "constant" else str(named)
 

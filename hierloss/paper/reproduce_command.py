@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from hierloss.cli import _console, _explained
+from hierloss.paper.commands import FOLDER
 from hierloss.paper.reproduce import FIGURES, FORMATS, TABLES
 from hierloss.paper.reproduce import reproduce as write
 
 WITHOUT_RUNS = ("table1", "fig1", "fig2", "fig3")
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
