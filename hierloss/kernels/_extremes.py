@@ -8,6 +8,7 @@ import numpy as np
 
 from hierloss.kernels._blocks import VERSION, after, array, compiled, inner, read, table, write
 from hierloss.kernels._simd import LANES, above, below, fill, load, store, where
+from hierloss.kernels._tables import NUMBER
 
 MAX, MIN, MIN_ALL = 0, 1, 2
 
@@ -79,9 +80,9 @@ def _make_extremes(version: str) -> Any:
         scores, values = array(addresses[0], size, number), array(addresses[2], size, number)
         tables = array(addresses[1], length, np.uint32(0))
         routes_out = array(addresses[3], size, np.int32(0))
-        column, rank = table(tables, 1), table(tables, 2)
-        child_start, child = table(tables, 3), table(tables, 4)
-        parent_start, parent = table(tables, 6), table(tables, 7)
+        column, rank = table(tables, NUMBER.column), table(tables, NUMBER.rank)
+        child_start, child = table(tables, NUMBER.child_start), table(tables, NUMBER.child)
+        parent_start, parent = table(tables, NUMBER.parent_start), table(tables, NUMBER.parent)
         rows = array(addresses[4], n * LANES, number)
         at = addresses[4] + after(n * LANES * scores.itemsize)
         routes = array(at, n * LANES, np.int32(0))

@@ -16,18 +16,18 @@ import triton
 import triton.language as tl
 
 from hierloss.kernels import _tables
-from hierloss.kernels._tables import Tables
+from hierloss.kernels._tables import NUMBER
 
-FIELDS = tl.constexpr(len(Tables._fields))
-LEVEL = tl.constexpr(Tables._fields.index("level"))
-COLUMN = tl.constexpr(Tables._fields.index("column"))
-RANK = tl.constexpr(Tables._fields.index("rank"))
-CHILD_START = tl.constexpr(Tables._fields.index("child_start"))
-CHILD = tl.constexpr(Tables._fields.index("child"))
-PARENT_START = tl.constexpr(Tables._fields.index("parent_start"))
-PARENT = tl.constexpr(Tables._fields.index("parent"))
-KIND = tl.constexpr(Tables._fields.index("kind"))
-TILES = tl.constexpr(Tables._fields.index("tile"))
+FIELDS = tl.constexpr(len(NUMBER))
+LEVEL = tl.constexpr(NUMBER.level)
+COLUMN = tl.constexpr(NUMBER.column)
+RANK = tl.constexpr(NUMBER.rank)
+CHILD_START = tl.constexpr(NUMBER.child_start)
+CHILD = tl.constexpr(NUMBER.child)
+PARENT_START = tl.constexpr(NUMBER.parent_start)
+PARENT = tl.constexpr(NUMBER.parent)
+KIND = tl.constexpr(NUMBER.kind)
+TILES = tl.constexpr(NUMBER.tile)
 KINDS = tl.constexpr(_tables.KINDS)
 
 # What a target says of a class.

@@ -40,6 +40,7 @@ from hierloss.kernels._simd import (
     where,
     widen,
 )
+from hierloss.kernels._tables import NUMBER
 
 LOSS, GRADIENT, COUNTS = 0, 1, 2
 UNCLOSED, NO_LABEL = 1, 2
@@ -283,12 +284,16 @@ def _make(version: str) -> Any:
         size = span[1] * n
         scores, target = array(addresses[0], size, number), array(addresses[1], size, label)
         tables = array(addresses[2], length, np.uint32(0))
-        edges = np.int64(tables[4])
-        rank = table(tables, 2)
+        edges = np.int64(tables[NUMBER.child])
+        rank = table(tables, NUMBER.rank)
         links = (
-            table(tables, 3), table(tables, 4), table(tables, 5),
-            table(tables, 6), table(tables, 7), table(tables, 8),
-        )  # fmt: skip
+            table(tables, NUMBER.child_start),
+            table(tables, NUMBER.child),
+            table(tables, NUMBER.child_edge),
+            table(tables, NUMBER.parent_start),
+            table(tables, NUMBER.parent),
+            table(tables, NUMBER.parent_edge),
+        )
         weights = array(addresses[3], n, number), array(addresses[4], n, number)
         factors, totals = array(addresses[5], span[1], 0.0), array(addresses[6], span[1], 0.0)
         out, positives_out = array(addresses[7], size, number), array(addresses[8], size, number)

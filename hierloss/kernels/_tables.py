@@ -54,6 +54,10 @@ class Tables(NamedTuple, Generic[Array]):
     tile: Array
 
 
+#: The number of each table.
+NUMBER = Tables(*range(len(Tables._fields)))
+
+
 def pack(child: Ints, parent: Ints, levels: Ints) -> NDArray[np.int32]:
     """The tables of a hierarchy behind each other, the length of each before them all."""
     n = len(levels)
