@@ -305,6 +305,13 @@ def test_lmlp_by_hand() -> None:
     assert_close(model.criterion(output, Y).item(), (1 - s(top)) ** 2)
     model.start(1)
     assert_close(model.criterion(output, Y).item(), s(sub) ** 2)
+    wide = Hierarchy.from_parents([None, None])
+    found = [HMCLMLP(wide, 1, reduction=x) for x in ("batchmean", "mean")]
+    halves = Output(torch.zeros(3, 2), torch.zeros(3, 2))
+    costs = [one.criterion(halves, torch.ones(3, 2)).item() for one in found]
+    assert costs == [2 * 0.25, 0.25]
+    with pytest.raises(ValueError, match=r"a reduction of .* got 'none'"):
+        HMCLMLP(CHAIN, 1, reduction="none")
     entropy = HMCLMLP(CHAIN, 1, error="bce")
     assert_close(entropy.criterion(output, Y).item(), bce(s(top), 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from hierloss._targets import checked, prepare, told_apart
 from hierloss.hierarchy import Hierarchy
 from hierloss.layers import MCM
 from hierloss.topology import check_shape
+
+Reduction = Literal["mean", "batchmean"]
 
 
 class Output(NamedTuple):
@@ -165,6 +167,12 @@ class Predictor(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What `Model.predict` returns, with gradients."""
         return self.model.coherent(self.model(x))
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise unless a loss of a model can be reduced so."""
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"expected a reduction of {get_args(Reduction)}, got {reduction!r}")
 
 
 def check_positive(what: str, value: float) -> None:

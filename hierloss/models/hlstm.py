@@ -12,11 +12,10 @@ from hierloss.hierarchy import Hierarchy
 from hierloss.losses import HybridLoss
 from hierloss.models._levels import LocalHeads
 from hierloss.models._recurrence import Recurrence
-from hierloss.models.base import Model, Output, check_positive
+from hierloss.models.base import Model, Output, Reduction, check_positive, check_reduction
 
 Initializer = Literal["zeros", "ones", "constant", "normal", "xavier", "he"]
 Transition = Literal["relu", "linear"]
-Reduction = Literal["mean", "batchmean"]
 
 
 class HLSTM(Model):
@@ -106,8 +105,7 @@ class HLSTM(Model):
             )
         if transition not in get_args(Transition):
             raise ValueError(f"expected a transition of {get_args(Transition)}, got {transition!r}")
-        if reduction not in get_args(Reduction):
-            raise ValueError(f"expected a reduction of {get_args(Reduction)}, got {reduction!r}")
+        check_reduction(reduction)
         self.loss = HybridLoss(hierarchy, balance=balance, weight=self.weight, reduction=reduction)
         self.cell = Recurrence(features, hidden, hierarchy.depth + 1)
         self.head = nn.Linear(hidden, len(hierarchy))

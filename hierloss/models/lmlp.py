@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hierloss.hierarchy import Hierarchy
 from hierloss.models._levels import InColumnOrder, level_columns, level_shares
-from hierloss.models.base import Model, Output
+from hierloss.models.base import Model, Output, Reduction, check_reduction
 from hierloss.topology import Topology, from_rows, to_rows
 
 Error = Literal["squared", "bce"]
@@ -46,6 +46,7 @@ class HMCLMLP(Model):
         hidden: Units of the hidden layers, in proportion to what the perceptron sees.
         error: "squared", or "bce" for the binary cross-entropy.
         enforce: Take back what is predicted without its superclasses.
+        reduction: "batchmean" for the sum over the classes of a level, or "mean", as in `HLSTM`.
         weight: As in `Model`.
 
     Example:
@@ -74,14 +75,17 @@ class HMCLMLP(Model):
         hidden: Sequence[float] = (0.6, 0.5, 0.4, 0.3, 0.2, 0.1),
         error: Error = "squared",
         enforce: bool = True,
+        reduction: Reduction = "batchmean",
         weight: Tensor | None = None,
     ) -> None:
         super().__init__(hierarchy, features, weight)
         if error not in get_args(Error):
             raise ValueError(f"expected an error of {get_args(Error)}, got {error!r}")
+        check_reduction(reduction)
         if not hidden or min(hidden) <= 0:
             raise ValueError(f"expected hidden sizes above 0, got {hidden!r}")
         self.error = error
+        self.reduction = reduction
         self.enforce = enforce
         sizes = [len(columns) for columns in level_columns(hierarchy)]
         self.perceptrons = nn.ModuleList(
@@ -121,7 +125,7 @@ class HMCLMLP(Model):
         if self.weight is not None:
             share = share * self.weight
         mean = (self._cost(logits, y) * share).sum() / share.sum().clamp(min=1e-12)
-        return mean * self.counts[self.learner]
+        return mean if self.reduction == "mean" else mean * self.counts[self.learner]
 
     def raw(self, output: Output) -> Tensor:
         p = output.global_logits.sigmoid()
