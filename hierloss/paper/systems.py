@@ -20,7 +20,7 @@ GRIDS: Mapping[str, tuple[Mapping[str, Any], ...]] = MappingProxyType(
         "HMCN-CHMC": ({"hidden": 384},),
         "HMCN-R": ({"hidden": 384},),
         "HMCN-F": ({"hidden": 384},),
-        "HMC-LMLP": ({"reduction": "mean"},),
+        "HMC-LMLP": ({},),
         "CLUS-ENS": ({"min_weight": 5.0}, {"min_weight": 10.0}, {"min_weight": 20.0}),
     }
 )
